@@ -1,0 +1,5 @@
+//go:build !cgo
+
+package openssl
+
+import _ "github.com/golibssl/openssl/internal/needcgo"

@@ -1,0 +1,523 @@
+//go:build cgo
+
+package openssl
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// SessionPolicy is what an end without our close_notify does to the connection's sessions.
+type SessionPolicy int
+
+const (
+	// SessionsStrict makes them not resumable and removes them from the cache, as libssl does (RFC
+	// 2246, section 7.2.1). A fatal alert does so even after our close_notify.
+	SessionsStrict SessionPolicy = iota
+	// SessionsKeep keeps them (RFC 5246, section 7.2.1) unless a fatal alert was sent or received.
+	SessionsKeep
+)
+
+// DefaultLinger bounds how long Close keeps a TCP connection for data still under way.
+const DefaultLinger = 2 * time.Second
+
+// Config makes a Ctx. Its fields mean what those of the same name in crypto/tls mean. The zero
+// Config is a client's: TLS 1.2 at least, the server verified against the system's roots.
+// openssl.cnf and the system's crypto policy stay in force: their versions bound a Config's, and
+// their security level stays unless CipherList names another by @SECLEVEL.
+type Config struct {
+	// Certificates are what this end shows; libssl picks by key type.
+	Certificates []*Certificate
+
+	// The roots that a client trusts; all three empty: the system's. A folder is read whole.
+	RootCAFile string
+	RootCADir  string
+	RootCAPEM  []byte
+
+	// ServerName is what a client sends and verifies; Dial takes the address's host by default.
+	ServerName         string
+	InsecureSkipVerify bool
+
+	// ClientAuth is what a server asks of clients; the verifying kinds need roots of their own.
+	ClientAuth   tls.ClientAuthType
+	ClientCAFile string
+	ClientCADir  string
+	ClientCAPEM  []byte
+
+	NextProtos []string
+
+	// MinVersion is tls.VersionTLS12 by default. An openssl.cnf that is stricter wins.
+	MinVersion, MaxVersion uint16
+
+	// OpenSSL's names; empty is what openssl.cnf says, or the library's default.
+	CipherList   string // up to TLS 1.2
+	Ciphersuites string // TLS 1.3
+	Groups       string
+
+	// KeyLogWriter receives lines that decrypt the traffic; for debugging only.
+	KeyLogWriter io.Writer
+
+	// VerifyPeerCertificate and VerifyConnection run when libssl has verified the peer and before
+	// anything more is sent or any data is released, on resumptions too (then without chains). An
+	// error ends the connection and its session. VerifyConnection always runs.
+	VerifyPeerCertificate func(rawCerts [][]byte, verifiedChains [][]*x509.Certificate) error
+	VerifyConnection      func(tls.ConnectionState) error
+
+	// GetCtxForClient may choose another Ctx by what the ClientHello says; nil keeps this one.
+	// Everything then belongs to the chosen Ctx: versions, ClientAuth, sessions, hooks.
+	GetCtxForClient func(*ClientHelloInfo) (*Ctx, error)
+	// GetCertificate may choose the certificate; nil keeps Certificates.
+	GetCertificate func(*ClientHelloInfo) (*Certificate, error)
+
+	// IgnoreUnexpectedEOF makes an end of the transport without close_notify read as io.EOF. An
+	// attacker can then cut a stream unseen. End tells either way.
+	IgnoreUnexpectedEOF bool
+
+	// UncleanSessions is what an unclean end does to the sessions.
+	UncleanSessions SessionPolicy
+	// KeepAbandonedSessions spares the sessions of a Conn that was dropped without Close.
+	KeepAbandonedSessions bool
+
+	// Linger bounds Close's wait, in the background, for data under way; 0 is DefaultLinger, less
+	// than 0 is none.
+	Linger time.Duration
+	// ShutdownDiscard is how many bytes of the peer's data Shutdown may throw away; 0: none, it
+	// answers with an UnreadDataError.
+	ShutdownDiscard int
+
+	// Session is what a client offers.
+	Session *Session
+	// ClientSessionCache keeps a client's sessions for its later connections, when Session is nil.
+	ClientSessionCache ClientSessionCache
+	// OnSession gets each session that a client can resume, TLS 1.3 tickets among them, during the call
+	// that read it: Handshake, Read or Shutdown.
+	OnSession func(*Conn, *Session)
+
+	// SessionCache keeps a server's sessions: TLS 1.2 session ids and stateful TLS 1.3 tickets, in
+	// place of stateless tickets.
+	SessionCache SessionCache
+	// SessionStoreTimeout bounds a handshake's wait for SessionCache; 0 is one second.
+	SessionStoreTimeout time.Duration
+	// TicketKeys encrypt a server's stateless tickets; nil: keys that libssl makes once for the Ctx.
+	TicketKeys *TicketKeys
+	// SessionTicketsDisabled leaves a server without SessionCache no resumption at all.
+	SessionTicketsDisabled bool
+	// SessionTimeout is how long sessions live, to the second, at most seven days; 0 is the library's
+	// default.
+	SessionTimeout time.Duration
+	// SessionIDContext binds a server's sessions, at most 32 bytes; random by default. Servers that
+	// share a SessionCache share it.
+	SessionIDContext []byte
+
+	// OnEnd is told how each connection ended, in a goroutine of its own.
+	OnEnd func(End)
+}
+
+// ClientHelloInfo is what a client's first message says.
+type ClientHelloInfo struct {
+	ServerName      string // not verified: any client can send any name
+	SupportedProtos []string
+	Conn            net.Conn // the transport; not to be read or written
+	ctx             context.Context
+}
+
+// Context ends with the handshake or the Conn.
+func (h *ClientHelloInfo) Context() context.Context { return h.ctx }
+
+// Ctx is an SSL_CTX made from a Config. It is frozen by its first connection. Any number of
+// goroutines may use it. Its memory is freed when it and all its connections are gone.
+//
+// OpenSSL: SSL_CTX_new(3).
+type Ctx struct {
+	mu     sync.Mutex
+	frozen bool
+	cfg    Config
+	h      *ctxHandle
+	roots  *store // of clients; nil: the system's
+	cas    *store // of servers
+	names  *caNames
+	auth   verifyMode
+
+	settings func() string // what else than the name a client's sessions depend on
+
+	keyLog  sync.Mutex
+	stores  storeQueue
+	lingers gauge
+}
+
+// NewCtx makes a Ctx; what cfg points to must not be changed afterwards. nil is a zero Config.
+//
+// OpenSSL: SSL_CTX_new(3).
+func NewCtx(cfg *Config) (*Ctx, error) {
+	c := &Ctx{}
+	if err := c.SetConfig(cfg); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// SetConfig configures the Ctx anew. After its first connection it answers ErrFrozen: libssl does
+// not guard an SSL_CTX against its connections (openssl-threads(7)).
+func (c *Ctx) SetConfig(cfg *Config) error {
+	if cfg == nil {
+		cfg = &Config{}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.frozen {
+		return callerError("config", ErrFrozen)
+	}
+	next := &Ctx{cfg: *cfg}
+	h, err := newCtxHandle()
+	if err != nil {
+		return err
+	}
+	if err := next.configure(h); err != nil {
+		h.free()
+		return err
+	}
+	c.settings = sync.OnceValue(next.fingerprint)
+	c.cfg, c.h, c.roots, c.cas, c.names, c.auth = next.cfg, h, next.roots, next.cas, next.names, next.auth
+	c.stores.init(c.cfg.SessionCache, c.cfg.SessionStoreTimeout, time.Duration(h.timeout())*time.Second)
+	runtime.AddCleanup(h, func(p ctxHandle) { p.free() }, *h)
+	return nil
+}
+
+func (c *Ctx) configure(h *ctxHandle) error {
+	cfg := &c.cfg
+	var err error
+	if c.auth, err = clientAuthMode(cfg.ClientAuth); err != nil {
+		return err
+	}
+	h.setMode(ModeReleaseBuffers | ModeNoAutoChain)
+	h.clearMode(ModeAutoRetry)
+	h.setOptions(OpNoRenegotiation)
+	if err := c.setVersions(h); err != nil {
+		return err
+	}
+	if err := h.setStrings(cfg.CipherList, cfg.Ciphersuites, cfg.Groups); err != nil {
+		return err
+	}
+	if len(cfg.NextProtos) > 0 {
+		wire, err := alpnWire(cfg.NextProtos)
+		if err != nil {
+			return err
+		}
+		if err := h.setALPN(wire); err != nil {
+			return err
+		}
+	}
+	for _, k := range cfg.Certificates {
+		if k == nil {
+			return configError("Certificates holds a nil")
+		}
+		if err := h.useCertificate(k); err != nil {
+			return err
+		}
+	}
+	if err := c.loadTrust(); err != nil {
+		return err
+	}
+	return c.setSessions(h)
+}
+
+func (c *Ctx) setVersions(h *ctxHandle) error {
+	valid := func(v uint16) bool { return v == 0 || v >= tls.VersionTLS10 && v <= tls.VersionTLS13 }
+	if !valid(c.cfg.MinVersion) || !valid(c.cfg.MaxVersion) {
+		return configError("versions %#x to %#x", c.cfg.MinVersion, c.cfg.MaxVersion)
+	}
+	low, high := int(c.cfg.MinVersion), int(c.cfg.MaxVersion)
+	if low == 0 {
+		low = tls.VersionTLS12
+	}
+	// What openssl.cnf has set is a bound for us.
+	low = max(low, h.minVersion())
+	if m := h.maxVersion(); m != 0 && (high == 0 || m < high) {
+		high = m
+	}
+	if high != 0 && low > high {
+		return configError("no version from %#x to %#x", low, high)
+	}
+	return h.setVersions(low, high)
+}
+
+// maxALPN is what fits into the extension behind the list's length (RFC 7301, section 3.1).
+const maxALPN = 1<<16 - 1 - 2
+
+func alpnWire(protos []string) ([]byte, error) {
+	var wire []byte
+	for _, p := range protos {
+		if len(p) == 0 || len(p) > 255 {
+			return nil, configError("NextProtos: %q", p)
+		}
+		wire = append(append(wire, byte(len(p))), p...)
+	}
+	if len(wire) > maxALPN {
+		return nil, configError("NextProtos: %d bytes", len(wire))
+	}
+	return wire, nil
+}
+
+func (c *Ctx) loadTrust() (err error) {
+	cfg := &c.cfg
+	if cfg.RootCAFile != "" || cfg.RootCADir != "" || len(cfg.RootCAPEM) > 0 {
+		if c.roots, err = loadRoots(cfg.RootCAFile, cfg.RootCADir, cfg.RootCAPEM); err != nil {
+			return err
+		}
+	}
+	given := cfg.ClientCAFile != "" || cfg.ClientCADir != "" || len(cfg.ClientCAPEM) > 0
+	if given {
+		if c.cas, err = loadRoots(cfg.ClientCAFile, cfg.ClientCADir, cfg.ClientCAPEM); err != nil {
+			return err
+		}
+		pem := cfg.ClientCAPEM
+		if cfg.ClientCAFile != "" {
+			file, err := os.ReadFile(cfg.ClientCAFile)
+			if err != nil {
+				return callerError("config", err)
+			}
+			pem = slices.Concat(pem, []byte("\n"), file)
+		}
+		if len(pem) > 0 {
+			c.names = newCANames(pem)
+		}
+	}
+	if c.auth&verifyPeer != 0 && c.auth&verifyAcceptAny == 0 && !given {
+		return configError("ClientAuth verifies, and no ClientCA is given")
+	}
+	return nil
+}
+
+// maxSessionTimeout is the longest life of a ticket (RFC 8446, section 4.6.1).
+const maxSessionTimeout = 7 * 24 * time.Hour
+
+func (c *Ctx) setSessions(h *ctxHandle) error {
+	cfg := &c.cfg
+	id := cfg.SessionIDContext
+	if len(id) == 0 {
+		// Sessions of another Ctx, which may verify less, are strangers. Without any context a ticket
+		// is fatal where client certificates are asked for.
+		id = make([]byte, 32)
+		rand.Read(id)
+	}
+	if len(id) > 32 {
+		return configError("SessionIDContext of %d bytes", len(id))
+	}
+	if err := h.setSessionIDContext(id); err != nil {
+		return err
+	}
+	cfg.SessionIDContext = id
+	// libssl neither keeps early data once nor refuses it a second time without its own cache.
+	h.setMaxEarlyData(0)
+	if cfg.SessionTimeout < 0 || cfg.SessionTimeout > maxSessionTimeout {
+		return configError("SessionTimeout %v", cfg.SessionTimeout)
+	}
+	if cfg.SessionTimeout > 0 {
+		h.setTimeout(int(max(1, cfg.SessionTimeout/time.Second)))
+	}
+	flags, mode := ctxHello|ctxNewSession, CacheClient|CacheNoInternal
+	switch {
+	case cfg.TicketKeys != nil && (cfg.SessionCache != nil || cfg.SessionTicketsDisabled):
+		return configError("TicketKeys, and no stateless tickets")
+	case cfg.TicketKeys != nil:
+		if err := cfg.TicketKeys.use(h); err != nil {
+			return err
+		}
+	case cfg.SessionCache != nil:
+		mode |= CacheServer
+		flags |= ctxLookup
+		h.setOptions(OpNoTicket)
+	case cfg.SessionTicketsDisabled:
+		h.setOptions(OpNoTicket)
+		h.setNumTickets(0)
+	}
+	if cfg.KeyLogWriter != nil {
+		flags |= ctxKeyLog
+	}
+	h.setCacheMode(mode)
+	h.setup(flags)
+	return nil
+}
+
+// freeze returns the SSL_CTX for a connection.
+func (c *Ctx) freeze() (*ctxHandle, error) {
+	if c == nil {
+		return nil, callerError("connection", ErrNil)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.h == nil {
+		return nil, callerError("connection", configError("a Ctx is made by NewCtx"))
+	}
+	c.frozen = true
+	return c.h, nil
+}
+
+// serverName may be asked of a Ctx that is not frozen.
+func (c *Ctx) serverName() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cfg.ServerName
+}
+
+// clientHandle makes the SSL of a client that verifies name.
+func (c *Ctx) clientHandle(name string) (sslHandle, error) {
+	ch, err := c.freeze()
+	if err != nil {
+		return sslHandle{}, err
+	}
+	host, isIP := sniName(name)
+	switch {
+	case host == "" && !c.cfg.InsecureSkipVerify:
+		return sslHandle{}, callerError("connection", ErrNoServerName)
+	case len(host) > 255 || strings.HasPrefix(host, ".") || strings.Contains(host, "\x00"):
+		// To libcrypto a dot in front means every subdomain, and a NUL is the end.
+		return sslHandle{}, configError("server name %q", host)
+	}
+	h, err := newSSLHandle(ch)
+	if err != nil {
+		return sslHandle{}, err
+	}
+	if err := c.setUpClient(h, host, isIP); err != nil {
+		h.free()
+		return sslHandle{}, err
+	}
+	return h, nil
+}
+
+func (c *Ctx) setUpClient(h sslHandle, host string, isIP bool) error {
+	h.setState(false)
+	if host != "" && !isIP {
+		if err := h.setSNI(host); err != nil {
+			return err
+		}
+	}
+	if c.cfg.InsecureSkipVerify {
+		h.setVerify(verifyNone, nil)
+		return nil
+	}
+	roots := c.roots
+	if roots == nil {
+		var err error
+		if roots, err = systemRoots(); err != nil {
+			return err
+		}
+	}
+	h.setVerify(verifyPeer, roots)
+	return h.setVerifyName(host, isIP)
+}
+
+func (c *Ctx) serverHandle() (sslHandle, error) {
+	ch, err := c.freeze()
+	if err != nil {
+		return sslHandle{}, err
+	}
+	h, err := newSSLHandle(ch)
+	if err != nil {
+		return sslHandle{}, err
+	}
+	h.setState(true)
+	h.setVerify(c.auth, c.cas)
+	if c.names != nil {
+		h.setCANames(c.names)
+	}
+	return h, nil
+}
+
+// NewClientSSL makes a raw SSL with this Ctx's settings that verifies name, which may be empty with
+// InsecureSkipVerify. The hooks of Config do not run, and sessions come as events.
+//
+// OpenSSL: SSL_new(3).
+func (c *Ctx) NewClientSSL(name string) (*SSL, error) {
+	h, err := c.clientHandle(name)
+	return c.rawSSL(h, err)
+}
+
+// NewServerSSL makes a raw server SSL with this Ctx's settings. The hooks of Config do not run and
+// SessionCache is not asked.
+//
+// OpenSSL: SSL_new(3).
+func (c *Ctx) NewServerSSL() (*SSL, error) {
+	h, err := c.serverHandle()
+	return c.rawSSL(h, err)
+}
+
+func (c *Ctx) rawSSL(h sslHandle, err error) (*SSL, error) {
+	if err != nil {
+		return nil, err
+	}
+	h.setMode(ModeAutoRetry)
+	return adoptSSL(c.h, h), nil
+}
+
+// Drain waits until the connections that Close left lingering are closed and what waits for
+// SessionCache is written, or ctx ends. Call it at the end of main.
+func (c *Ctx) Drain(ctx context.Context) error {
+	for _, g := range []*gauge{&c.lingers, &c.stores.busy} {
+		if err := g.wait(ctx); err != nil {
+			return callerError("drain", err)
+		}
+	}
+	return nil
+}
+
+func (c *Ctx) linger() time.Duration {
+	if c.cfg.Linger == 0 {
+		return DefaultLinger
+	}
+	return max(0, c.cfg.Linger)
+}
+
+func (c *Ctx) writeKeyLog(line []byte) {
+	c.keyLog.Lock()
+	defer c.keyLog.Unlock()
+	guard("KeyLogWriter", func() error {
+		_, err := c.cfg.KeyLogWriter.Write(append(line, '\n'))
+		return err
+	})
+}
+
+// gauge counts what goes on in the background.
+type gauge struct {
+	mu   sync.Mutex
+	n    int
+	zero chan struct{}
+}
+
+func (g *gauge) add(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.n += n; g.n == 0 && g.zero != nil {
+		close(g.zero)
+		g.zero = nil
+	}
+}
+
+func (g *gauge) wait(ctx context.Context) error {
+	g.mu.Lock()
+	if g.n == 0 {
+		g.mu.Unlock()
+		return nil
+	}
+	if g.zero == nil {
+		g.zero = make(chan struct{})
+	}
+	zero := g.zero
+	g.mu.Unlock()
+	select {
+	case <-zero:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,116 @@
+//go:build cgo
+
+package openssl
+
+import (
+	"context"
+	"net"
+	"strings"
+)
+
+// sniName is the name without the dot at its end, the brackets and zone of an address; isIP names
+// are verified as addresses and not sent (RFC 6066, section 3).
+func sniName(name string) (host string, isIP bool) {
+	host = name
+	if len(host) > 2 && host[0] == '[' && host[len(host)-1] == ']' {
+		host = host[1 : len(host)-1]
+	}
+	if i := strings.LastIndexByte(host, '%'); i > 0 {
+		host = host[:i]
+	}
+	if net.ParseIP(host) != nil {
+		return host, true
+	}
+	return strings.TrimRight(name, "."), false
+}
+
+// Dial connects to addr and makes the handshake. ServerName is the address's host by default.
+func Dial(network, addr string, ctx *Ctx, opts ...ConnOption) (*Conn, error) {
+	return DialContext(context.Background(), network, addr, ctx, opts...)
+}
+
+// DialContext is Dial until ctx ends; the connection outlives ctx.
+func DialContext(ctx context.Context, network, addr string, c *Ctx, opts ...ConnOption) (*Conn, error) {
+	return (&Dialer{Ctx: c}).dial(ctx, network, addr, opts...)
+}
+
+// Dialer dials with a net.Dialer of the caller's. Its DialContext serves http.Transport.DialTLSContext.
+type Dialer struct {
+	NetDialer *net.Dialer // nil: a zero one
+	Ctx       *Ctx
+}
+
+// DialContext connects and makes the handshake; the net.Conn is a *Conn.
+func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := d.dial(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (d *Dialer) dial(ctx context.Context, network, addr string, opts ...ConnOption) (*Conn, error) {
+	if d.Ctx == nil {
+		return nil, callerError("dial", ErrNil)
+	}
+	if d.Ctx.serverName() == "" {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, callerError("dial", err)
+		}
+		opts = append([]ConnOption{WithServerName(host)}, opts...)
+	}
+	nd := d.NetDialer
+	if nd == nil {
+		nd = &net.Dialer{}
+	}
+	nc, err := nd.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, transportError("dial", err)
+	}
+	c, err := Client(nc, d.Ctx, opts...)
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	if err := c.HandshakeContext(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+type listener struct {
+	net.Listener
+	ctx *Ctx
+}
+
+// NewListener makes Accept answer with *Conn, servers' ends. The handshake is made by the first Read
+// or Write, so one slow client does not stop Accept.
+func NewListener(inner net.Listener, ctx *Ctx) net.Listener { return &listener{inner, ctx} }
+
+// Listen is NewListener over net.Listen.
+func Listen(network, addr string, ctx *Ctx) (net.Listener, error) {
+	if ctx == nil {
+		return nil, callerError("listen", ErrNil)
+	}
+	l, err := net.Listen(network, addr)
+	if err != nil {
+		return nil, transportError("listen", err)
+	}
+	return NewListener(l, ctx), nil
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c, err := Server(nc, l.ctx)
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	c.c.accepted = true
+	return c, nil
+}

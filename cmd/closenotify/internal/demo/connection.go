@@ -1,0 +1,213 @@
+package demo
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"math/big"
+	"strings"
+	"time"
+
+	"github.com/golibssl/openssl"
+)
+
+type proto struct {
+	name                           string
+	version                        uint16
+	clientNoTicket, serverNoTicket bool
+}
+
+var protos = []proto{
+	{"tls12-id", tls.VersionTLS12, true, true},
+	{"tls12-ticket", tls.VersionTLS12, false, false},
+	{"tls13-stateful", tls.VersionTLS13, false, true},
+	{"tls13-stateless", tls.VersionTLS13, false, false},
+}
+
+// contexts are the client's and the server's; the server's keeps its sessions in libssl's own cache.
+type contexts struct {
+	proto          proto
+	client, server *openssl.RawCtx
+}
+
+func newContexts(p proto) (*contexts, error) {
+	client, err := openssl.NewRawCtx()
+	if err != nil {
+		return nil, err
+	}
+	server, err := openssl.NewRawCtx()
+	if err != nil {
+		client.Free()
+		return nil, err
+	}
+	c := &contexts{p, client, server}
+	if err := c.setUp(); err != nil {
+		c.free()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *contexts) setUp() error {
+	cert, err := newCertificate()
+	if err != nil {
+		return err
+	}
+	if c.proto.clientNoTicket {
+		c.client.SetOptions(openssl.OpNoTicket)
+	}
+	if c.proto.serverNoTicket {
+		c.server.SetOptions(openssl.OpNoTicket)
+	}
+	c.client.SetCacheMode(openssl.CacheClient | openssl.CacheNoInternalStore)
+	c.server.SetCacheMode(openssl.CacheServer)
+	return errors.Join(
+		c.client.SetVersions(c.proto.version, c.proto.version),
+		c.server.SetVersions(c.proto.version, c.proto.version),
+		c.client.EnableEvents(true, false, false),
+		c.server.SetSessionIDContext([]byte("demo")),
+		c.server.UseCertificate(cert),
+	)
+}
+
+func (c *contexts) free() {
+	c.client.Free()
+	c.server.Free()
+}
+
+// newCertificate makes a self-signed certificate; the client does not verify it.
+func newCertificate() (*openssl.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "demo"},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(24 * time.Hour),
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return openssl.X509KeyPairDER([][]byte{cert}, keyDER)
+}
+
+// run makes a connection, ends it, and comes back with its session.
+func (c *contexts) run(e ending) (Row, error) {
+	row := Row{Proto: c.proto.name, Ending: e.name}
+	conn, err := c.connect(nil)
+	if err != nil {
+		return row, err
+	}
+	e.run(conn)
+	conn.free()
+	row.Steps, row.Reader = conn.steps, strings.Join(conn.reader.got, ", ")
+	if conn.err != nil {
+		return row, conn.err
+	}
+
+	session := conn.client.session
+	if session == nil {
+		row.Session = "none"
+		return row, nil
+	}
+	again, err := c.connect(session)
+	if err != nil {
+		return row, err
+	}
+	defer again.free()
+	row.Session = "full"
+	if again.client.ssl.SessionReused() {
+		row.Session = "resumed"
+	}
+	again.client.shutdown()
+	again.server.shutdown()
+	return row, again.err
+}
+
+// connection is two ends joined by memory.
+type connection struct {
+	client, server *end
+	reader         *end
+	steps          []Step
+	err            error // the first that no ending explains
+}
+
+// connect makes a connection on which the client has read something.
+func (c *contexts) connect(session *openssl.Session) (*connection, error) {
+	conn := &connection{}
+	conn.client, conn.server = &end{conn: conn}, &end{conn: conn}
+	conn.client.peer, conn.server.peer = conn.server, conn.client
+	conn.reader = conn.server
+	var err error
+	if conn.client.ssl, err = c.client.NewSSL(); err != nil {
+		return nil, err
+	}
+	if conn.server.ssl, err = c.server.NewSSL(); err != nil {
+		conn.client.ssl.Free()
+		return nil, err
+	}
+	err = errors.Join(conn.client.ssl.SetConnectState(), conn.server.ssl.SetAcceptState())
+	if err == nil && session != nil {
+		err = conn.client.ssl.SetSession(session)
+	}
+	if err == nil {
+		err = conn.handshake()
+	}
+	if err == nil {
+		conn.server.write()
+		conn.client.read()
+		conn.client.got = nil
+		err = conn.err
+	}
+	if err != nil {
+		conn.free()
+		return nil, err
+	}
+	return conn, nil
+}
+
+const handshakeRounds = 20
+
+func (c *connection) handshake() error {
+	var clientErr, serverErr error
+	for range handshakeRounds {
+		clientErr = c.client.ssl.Handshake()
+		c.client.after()
+		serverErr = c.server.ssl.Handshake()
+		c.server.after()
+		if clientErr == nil && serverErr == nil {
+			return c.err
+		}
+	}
+	return errors.Join(clientErr, serverErr)
+}
+
+func (c *connection) do(step string, f func()) {
+	f()
+	c.steps = append(c.steps, Step{step, c.client.ssl.GetShutdown(), c.server.ssl.GetShutdown()})
+}
+
+// fail keeps the first error that is not part of an ending.
+func (c *connection) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+func (c *connection) free() {
+	for _, e := range []*end{c.client, c.server} {
+		e.ssl.Free()
+		e.takeSessions()
+	}
+}

@@ -1,0 +1,211 @@
+// Package probe tells how a live server ends its connections.
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/golibssl/openssl"
+	"github.com/golibssl/openssl/cmd/closenotify/internal/link"
+)
+
+// Results of a check that are no ending.
+const (
+	OK          = "ok"
+	Failed      = "failed" // the handshake did not succeed
+	Resumed     = "resumed"
+	Full        = "full"
+	None        = "none"        // the server gave no session
+	Unsupported = "unsupported" // the server refused the version
+)
+
+// Report is what Run found.
+type Report struct {
+	Target  string `json:"target"`
+	OpenSSL string `json:"openssl"`
+	TLS     string `json:"tls"`
+	Checks  Checks `json:"checks"`
+}
+
+// Checks are the results of the checks, in the order in which they are made.
+type Checks struct {
+	EndOfResponse       string     `json:"end_of_response"`
+	AnswerToCloseNotify string     `json:"answer_to_close_notify"`
+	HalfClose           string     `json:"half_close"`
+	BareFin             string     `json:"bare_fin"`
+	PartialThenFin      string     `json:"partial_then_fin"`
+	Reset               string     `json:"reset"`
+	ResumeAfterClose    Resumption `json:"resume_after_close"`
+	ResumeAfterDrop     Resumption `json:"resume_after_drop"`
+}
+
+// Resumption is the result of a check that is made once for each version.
+type Resumption struct {
+	TLS12 string `json:"TLSv1.2"`
+	TLS13 string `json:"TLSv1.3"`
+}
+
+// Options say what to probe and how.
+type Options struct {
+	Target             string // host:port
+	ServerName         string // sent and verified; empty: the target's host
+	InsecureSkipVerify bool
+	Version            uint16        // tls.VersionTLS12, tls.VersionTLS13, or 0 for both
+	Request            string        // empty: a GET of HTTP/1.0
+	Timeout            time.Duration // of a connection's making, and the silence that counts as waiting
+}
+
+// Run makes the checks, one after the other, and tells progress the name of each before. It fails
+// when the first connection cannot be made; a later one that cannot is a result.
+func Run(ctx context.Context, o Options, progress func(check string)) (*Report, error) {
+	p, err := newProber(o)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Target: o.Target, OpenSSL: openssl.LibraryVersion()}
+	progress("end_of_response")
+	l, err := p.dial(ctx, p.ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	p.version = l.SSL.Version()
+	r.TLS = VersionName(p.version)
+	r.Checks.EndOfResponse = watch(l, p.endOfResponse)
+
+	for _, c := range []struct {
+		name   string
+		act    func(*link.Link) error
+		result *string
+	}{
+		{"answer_to_close_notify", p.closeNotify, &r.Checks.AnswerToCloseNotify},
+		{"half_close", p.halfClose, &r.Checks.HalfClose},
+		{"bare_fin", p.bareFin, &r.Checks.BareFin},
+		{"partial_then_fin", p.partialThenFin, &r.Checks.PartialThenFin},
+	} {
+		progress(c.name)
+		*c.result = p.check(ctx, c.act)
+	}
+	progress("reset")
+	r.Checks.Reset = p.resetAndReturn(ctx)
+	for _, c := range []struct {
+		name   string
+		end    func(*link.Link)
+		result *Resumption
+	}{
+		{"resume_after_close", p.endByClose, &r.Checks.ResumeAfterClose},
+		{"resume_after_drop", p.endByDrop, &r.Checks.ResumeAfterDrop},
+	} {
+		progress(c.name)
+		c.result.TLS12 = p.resumption(ctx, tls.VersionTLS12, c.end)
+		c.result.TLS13 = p.resumption(ctx, tls.VersionTLS13, c.end)
+	}
+	return r, ctx.Err()
+}
+
+// VersionName is OpenSSL's name of a version.
+func VersionName(version uint16) string {
+	switch version {
+	case tls.VersionTLS10:
+		return "TLSv1"
+	case tls.VersionTLS11:
+		return "TLSv1.1"
+	case tls.VersionTLS12:
+		return "TLSv1.2"
+	case tls.VersionTLS13:
+		return "TLSv1.3"
+	}
+	return fmt.Sprintf("%#04x", version)
+}
+
+type prober struct {
+	Options
+	ctx     *openssl.Ctx
+	host    string
+	request []byte
+	version uint16 // of the first connection
+}
+
+func newProber(o Options) (*prober, error) {
+	host, _, err := net.SplitHostPort(o.Target)
+	if err != nil {
+		return nil, err
+	}
+	p := &prober{Options: o, host: host, request: []byte(o.Request)}
+	if p.ServerName == "" {
+		p.ServerName = host
+	}
+	if o.Request == "" {
+		p.request = fmt.Appendf(nil, "GET / HTTP/1.0\r\nHost: %s\r\nUser-Agent: closenotify\r\n\r\n", p.ServerName)
+	}
+	p.ctx, err = p.newCtx(o.Version)
+	return p, err
+}
+
+// newCtx makes a context for one version, or for both with 0.
+func (p *prober) newCtx(version uint16) (*openssl.Ctx, error) {
+	return openssl.NewCtx(&openssl.Config{InsecureSkipVerify: p.InsecureSkipVerify, MinVersion: version, MaxVersion: version})
+}
+
+// dial makes a connection and its handshake, offering a session unless it is nil.
+func (p *prober) dial(ctx context.Context, c *openssl.Ctx, session *openssl.Session) (*link.Link, error) {
+	l, err := p.connect(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if session != nil {
+		if err := l.SSL.SetSession(session); err != nil {
+			l.Close()
+			return nil, err
+		}
+	}
+	if err := l.Handshake(); err != nil {
+		l.Close()
+		return nil, &handshakeError{err, versionRefused(err)}
+	}
+	return l, nil
+}
+
+func (p *prober) connect(ctx context.Context, c *openssl.Ctx) (*link.Link, error) {
+	dialer := net.Dialer{Timeout: p.Timeout}
+	conn, err := dialer.DialContext(ctx, "tcp", p.Target)
+	if err != nil {
+		return nil, err
+	}
+	ssl, err := c.NewClientSSL(p.ServerName)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	l, err := link.New(conn, ssl, p.Timeout)
+	if err != nil {
+		conn.Close()
+		ssl.Free()
+		return nil, err
+	}
+	return l, nil
+}
+
+type handshakeError struct {
+	err            error
+	versionRefused bool
+}
+
+func (e *handshakeError) Error() string { return "handshake: " + e.err.Error() }
+func (e *handshakeError) Unwrap() error { return e.err }
+
+const (
+	protocolVersion  = openssl.Alert(70)
+	handshakeFailure = openssl.Alert(40)
+)
+
+// versionRefused: the server said so, or chose a version that we refused.
+func versionRefused(err error) bool { return alertIs(err, protocolVersion) }
+
+func alertIs(err error, a openssl.Alert) bool {
+	var alert *openssl.AlertError
+	return errors.As(err, &alert) && alert.Alert == a
+}

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// writeJSON writes v on a line.
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// progress shows what is going on, on a terminal only.
+type progress struct{ w io.Writer }
+
+func progressTo(w io.Writer) progress {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return progress{f}
+	}
+	return progress{io.Discard}
+}
+
+const clearLine = "\r\x1b[K"
+
+func (p progress) step(what string) { fmt.Fprintf(p.w, "%s%s …", clearLine, what) }
+func (p progress) clear()           { fmt.Fprint(p.w, clearLine) }

@@ -1,0 +1,5 @@
+//go:build !race && !asan && !gcstress
+
+package openssl
+
+const countsAllocations = true

@@ -1,0 +1,125 @@
+package openssl_test
+
+import (
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/golibssl/openssl/legacy/apidiff"
+)
+
+const (
+	original        = "github.com/libp2p/go-openssl"
+	originalVersion = "v0.1.0"
+	module          = "github.com/golibssl/openssl/libp2p"
+	implementation  = "github.com/golibssl/openssl/legacy"
+)
+
+// pending is what of the original is not here yet. An entry that is here is an error: the list only shrinks. A type stands for its
+// members.
+var pending = strings.Fields(`
+	AlwaysCheckSubject AnyVersion Certificate.CheckEmail Certificate.CheckHost Certificate.CheckIP
+	Certificate.VerifyHostname CertificateStoreCtx CheckFlags CipherServerPreference Client Conn
+	ConnectionState Ctx Dial DialFlags DialSession DisableSNI InsecureSkipHostVerification KeyNameSize
+	Listen ListenAndServeTLS Modes NewCtx NewCtxFromFiles NewCtxWithVersion NewListener NoAutoClear NoCompression
+	NoInternal NoInternalLookup NoInternalStore NoSSLv2 NoSSLv3 NoSessionResumptionOrRenegotiation NoTLSv1
+	NoTicket NoWildcards Options ReleaseBuffers SSL SSLRecordSize SSLTLSEXTErrAlertFatal SSLTLSEXTErrNoAck
+	SSLTLSExtErr SSLTLSExtErrAlertWarning SSLTLSExtErrOK SSLVersion SSLv3 Server ServerListenAndServeTLS
+	SessionCacheBoth SessionCacheClient SessionCacheModes SessionCacheOff SessionCacheServer
+	TLSExtServernameCallback TLSv1 TLSv1_1 TLSv1_2 TicketCipherCtx TicketDigestCtx TicketKey
+	TicketKeyManager TicketName TicketStore ValidationError VerifyCallback VerifyClientOnce
+	VerifyFailIfNoPeerCert VerifyNone VerifyOptions VerifyPeer
+	DTLS1_2_VERSION DTLS1_VERSION DialTimeout SSL3_VERSION TLS1_1_VERSION TLS1_2_VERSION TLS1_3_VERSION
+	TLS1_VERSION Version
+`)
+
+func TestAPIIsTheOriginals(t *testing.T) {
+	folder := download(t)
+	want, err := apidiff.Source(folder, original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkSize(t, want)
+	flags, err := exec.Command("pkg-config", "--cflags", "libcrypto").Output()
+	if err != nil {
+		t.Fatalf("pkg-config: %v", err)
+	}
+	gone, err := want.FillC([]string{"openssl/ssl.h", "openssl/x509v3.h", "openssl/x509_vfy.h"}, strings.Fields(string(flags)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("C constants that these headers no longer have, compared by type only: %v", gone)
+
+	got, err := apidiff.Built(".", module, implementation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report(t, want, got)
+}
+
+func TestUtilsAPIIsTheOriginals(t *testing.T) {
+	want, err := apidiff.Source(download(t)+"/utils", original+"/utils")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := apidiff.Built(".", module+"/utils", implementation+"/utils")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range apidiff.Compare(want, got) {
+		t.Error(d)
+	}
+	if len(want) != 9 {
+		t.Errorf("the original's utils has %d identifiers; want 9: 2 types, 1 function, 5 methods, 1 field", len(want))
+	}
+}
+
+func download(t *testing.T) string {
+	t.Helper()
+	folder, err := apidiff.Download(original, originalVersion)
+	if errors.Is(err, apidiff.ErrUnavailable) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// checkSize fails when not all of the original was read.
+func checkSize(t *testing.T, api apidiff.API) {
+	t.Helper()
+	n := map[string]int{}
+	for name, e := range api {
+		kind := e.Kind
+		if strings.Contains(name, ".") {
+			kind = "member"
+		}
+		n[kind]++
+	}
+	if n["type"] != 48 || n["func"] != 55 || n["const"] != 315 || n["var"] != 4 {
+		t.Errorf("the original has %v; want 48 types, 55 functions, 315 constants, 4 variables", n)
+	}
+}
+
+func report(t *testing.T, want, got apidiff.API) {
+	t.Helper()
+	waiting := map[string]bool{}
+	for _, name := range pending {
+		waiting[name] = true
+	}
+	for _, d := range apidiff.Compare(want, got) {
+		if waiting[d.Name] && d.Got == (apidiff.Entry{}) {
+			delete(waiting, d.Name)
+			continue
+		}
+		t.Error(d)
+	}
+	for name := range waiting {
+		t.Errorf("%s is pending and is there, or was never the original's: take it off the list", name)
+	}
+	if len(pending) > 0 {
+		t.Logf("%d identifiers of the original are pending", len(pending))
+	}
+}

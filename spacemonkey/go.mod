@@ -1,0 +1,7 @@
+module github.com/golibssl/openssl/spacemonkey
+
+go 1.26.0
+
+require github.com/golibssl/openssl/legacy v0.0.0
+
+replace github.com/golibssl/openssl/legacy => ../legacy

@@ -1,0 +1,58 @@
+package openssl_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// A program that imports both originals, each replaced by its own module: they share their types.
+const programOfBoth = `package main
+
+import (
+	"fmt"
+
+	libp2p "github.com/libp2p/go-openssl"
+	_ "github.com/libp2p/go-openssl/utils"
+	"github.com/spacemonkeygo/openssl"
+	"github.com/spacemonkeygo/openssl/utils"
+)
+
+func main() {
+	key, err := openssl.GenerateECKey(openssl.Prime256v1)
+	if err != nil {
+		panic(err)
+	}
+	var other libp2p.PrivateKey = key
+	secret, err := libp2p.DeriveSharedSecret(key, other)
+	utils.NewFuture().Set(secret, err)
+	fmt.Println(len(secret), err, other.Equal(key))
+}
+`
+
+func TestProgramThatReplacesBoth(t *testing.T) {
+	top, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(top, "libp2p")); err != nil {
+		t.Skipf("outside of the repository: %v", err)
+	}
+	folder := t.TempDir()
+	mod := "module both\n\ngo 1.26.0\n\nrequire (\n\tgithub.com/libp2p/go-openssl v0.1.0\n\tgithub.com/spacemonkeygo/openssl " + originalVersion +
+		"\n\tgithub.com/golibssl/openssl/legacy v0.0.0\n)\n\nreplace github.com/libp2p/go-openssl => " + top + "/libp2p\n\nreplace github.com/spacemonkeygo/openssl => " +
+		top + "/spacemonkey\n\nreplace github.com/golibssl/openssl/legacy => " + top + "/legacy\n"
+	for name, text := range map[string]string{"go.mod": mod, "main.go": programOfBoth} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "run", ".")
+	cmd.Dir = folder
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
+	out, err := cmd.CombinedOutput()
+	if err != nil || string(out) != "32 <nil> true\n" {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

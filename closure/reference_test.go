@@ -213,7 +213,7 @@ func TestDifferential(t *testing.T) {
 			return
 		}
 	}
-	t.Logf("%d scripts on %s", *scripts, openssl.LibraryVersion())
+	t.Attr("compared", fmt.Sprintf("random-scripts %d", *scripts))
 }
 
 // FuzzClosure compares the interpreters on any text: most of it cannot be read, and then the line
@@ -284,6 +284,7 @@ func TestKeptScripts(t *testing.T) {
 	if len(all) == 0 {
 		t.Fatalf("no script in %s", testdata)
 	}
+	t.Attr("compared", fmt.Sprintf("kept-scripts %d", len(all)))
 	for _, kept := range all {
 		t.Run(filepath.Base(kept), func(t *testing.T) {
 			text, err := os.ReadFile(kept)

@@ -175,6 +175,7 @@ func test(t *testing.T, group []scenario) {
 			want[dir][r.key] = r.line()
 		}
 	}
+	lines := 0
 	for _, s := range group {
 		for _, p := range s.on {
 			t.Run(strings.ReplaceAll(s.key(p), "|", "/"), func(t *testing.T) {
@@ -192,8 +193,10 @@ func test(t *testing.T, group []scenario) {
 					}
 				}
 			})
+			lines++
 		}
 	}
+	t.Attr("compared", fmt.Sprintf("scenario-lines %d", lines))
 }
 
 func words(line string) []string { return strings.Split(line, " ") }

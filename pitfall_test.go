@@ -481,3 +481,25 @@ func TestPitfall34CloseAnswers(t *testing.T) {
 		}
 	})
 }
+
+// Without a session id context a server that asks for certificates resumes nothing, and from 3.0 on a
+// ticket shown to it is a fatal error.
+func TestPitfall22ClientCertificatesResume(t *testing.T) {
+	forEachKind(t, func(t *testing.T, k kind) {
+		t.Attr("compared", "promises 1")
+		log := &sessionLog{}
+		ccfg, scfg := clientConfig(k.version), serverConfig(t, k.version)
+		ccfg.OnSession = log.add
+		ccfg.Certificates = pairs(t, testcert.Client())
+		scfg.ClientAuth = tls.RequireAndVerifyClientCert
+		scfg.ClientCAPEM = testcert.Root().PEM
+		if k.cached {
+			scfg.SessionCache = openssl.NewMemoryCache(0)
+		}
+		client, server := newCtx(t, ccfg), newCtx(t, scfg)
+		sess := session(t, client, server, log)
+		if !resumes(t, client, server, sess) {
+			t.Error("the session of a client with a certificate does not resume")
+		}
+	})
+}

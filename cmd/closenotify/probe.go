@@ -4,16 +4,20 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/golibssl/openssl"
 	"github.com/golibssl/openssl/cmd/closenotify/internal/probe"
+	"github.com/golibssl/openssl/cmd/closenotify/internal/starttls"
 )
 
 func newProbe() *cobra.Command {
 	var o probe.Options
 	var asJSON, tls12, tls13 bool
+	var certFile, keyFile string
 	cmd := &cobra.Command{
 		Use:   "probe HOST:PORT",
 		Short: "Tell how a live server ends connections",
@@ -29,7 +33,9 @@ func newProbe() *cobra.Command {
 			"  resume_after_close      whether a session is resumed after a clean end\n" +
 			"  resume_after_drop       whether a session is resumed after an end without close_notify",
 		Example: "  closenotify probe example.com:443\n  closenotify probe --insecure --json localhost:8443\n" +
-			"  closenotify probe --send $'QUIT\\r\\n' imap.example.com:993",
+			"  closenotify probe --send $'QUIT\\r\\n' imap.example.com:993\n" +
+			"  closenotify probe --starttls smtp mail.example.com:25\n" +
+			"  closenotify probe --alpn h2,http/1.1 --cert client.pem --key client.key example.com:443",
 		Args: oneArg("HOST:PORT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Target = args[0]
@@ -42,6 +48,12 @@ func newProbe() *cobra.Command {
 			if cmd.Flags().Changed("send") && o.Request == "" {
 				return usagef("--send needs a text")
 			}
+			if o.StartTLS != "" && !starttls.Known(o.StartTLS) {
+				return usagef("--starttls is one of %s, not %q", strings.Join(starttls.Names(), ", "), o.StartTLS)
+			}
+			if keyFile != "" && certFile == "" {
+				return usagef("--key needs --cert")
+			}
 			switch {
 			case tls12 && tls13:
 				return usagef("--tls1.2 and --tls1.3 exclude each other")
@@ -49,6 +61,15 @@ func newProbe() *cobra.Command {
 				o.Version = tls.VersionTLS12
 			case tls13:
 				o.Version = tls.VersionTLS13
+			}
+			if certFile != "" {
+				if keyFile == "" {
+					keyFile = certFile
+				}
+				var err error
+				if o.Certificate, err = openssl.LoadX509KeyPair(certFile, keyFile); err != nil {
+					return err
+				}
 			}
 			show := progressTo(cmd.ErrOrStderr())
 			report, err := probe.Run(cmd.Context(), o, show.step)
@@ -65,7 +86,11 @@ func newProbe() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.BoolVar(&asJSON, "json", false, "print one line of JSON")
-	f.StringVar(&o.Request, "send", "", "the request, sent as it is (default: a GET of HTTP/1.0)")
+	f.StringVar(&o.Request, "send", "", "the request, sent as it is (default: a GET of HTTP/1.0; with --starttls the protocol's goodbye)")
+	f.StringVar(&o.StartTLS, "starttls", "", "ask in clear text for TLS: "+strings.Join(starttls.Names(), ", "))
+	f.StringSliceVar(&o.ALPN, "alpn", nil, "protocols to offer, the first preferred, with commas between them")
+	f.StringVar(&certFile, "cert", "", "a PEM file with the client's certificate and chain")
+	f.StringVar(&keyFile, "key", "", "a PEM file with its key (default: --cert's)")
 	f.DurationVar(&o.Timeout, "timeout", 5*time.Second, "time for a connection to be made, and the silence that counts as wait")
 	f.StringVar(&o.ServerName, "servername", "", "the name to send and to verify (default: HOST)")
 	f.BoolVar(&o.InsecureSkipVerify, "insecure", false, "do not verify the certificate")

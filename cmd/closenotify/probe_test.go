@@ -259,6 +259,11 @@ func TestProbeSends(t *testing.T) {
 func TestProbeOutput(t *testing.T) {
 	t.Parallel()
 	config := tlsConfig()
+	config.CurvePreferences = []tls.CurveID{tls.X25519}
+	group := "X25519"
+	if openssl.LibraryVersionNumber() < 0x30000000 {
+		group = "" // 1.1.1 does not tell
+	}
 	target := server(t, func(raw net.Conn) {
 		c := tls.Server(raw, config)
 		defer c.Close()
@@ -271,7 +276,7 @@ func TestProbeOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := tool(t, "", "probe", "--insecure", "--json", target)
-	want := result{exitDone, `{"target":"` + target + `","openssl":` + string(version) + `,"tls":"TLSv1.3","checks":{` +
+	want := result{exitDone, `{"target":"` + target + `","openssl":` + string(version) + `,"tls":"TLSv1.3","group":"` + group + `","checks":{` +
 		`"end_of_response":"data+close_notify+fin","answer_to_close_notify":"close_notify+fin",` +
 		`"half_close":"data+close_notify+fin","bare_fin":"close_notify+fin","partial_then_fin":"close_notify+fin","reset":"ok",` +
 		`"resume_after_close":{"TLSv1.2":"resumed","TLSv1.3":"resumed"},` +

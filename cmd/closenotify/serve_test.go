@@ -131,7 +131,7 @@ func TestProbeAndServe(t *testing.T) {
 				if test.end == "alert" && version == "1.3" && openssl.LibraryVersionNumber() >= 0x30500000 {
 					answer, half = "fin", "data+fin" // see link.Fail
 				}
-				want := probe.Report{Target: s.addr, OpenSSL: got.OpenSSL, TLS: "TLSv" + version, Checks: probe.Checks{
+				want := probe.Report{Target: s.addr, OpenSSL: got.OpenSSL, TLS: "TLSv" + version, Group: got.Group, Checks: probe.Checks{
 					EndOfResponse: after, AnswerToCloseNotify: answer, HalfClose: half,
 					BareFin: test.answer, PartialThenFin: test.answer, Reset: "ok",
 					ResumeAfterClose: bothResumed, ResumeAfterDrop: bothResumed,

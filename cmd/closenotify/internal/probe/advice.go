@@ -9,7 +9,15 @@ import (
 // WriteText writes the report for a reader: each result, and what it means.
 func (r *Report) WriteText(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %s, probed with %s\n", r.Target, r.TLS, r.OpenSSL)
+	group := r.Group
+	if group == "" {
+		group = "group not told"
+	}
+	fmt.Fprintf(&b, "%s, %s, %s, ", r.Target, r.TLS, group)
+	if r.ALPN != "" {
+		fmt.Fprintf(&b, "ALPN %s, ", r.ALPN)
+	}
+	fmt.Fprintf(&b, "probed with %s\n", r.OpenSSL)
 	add := func(name, result, advice string) {
 		fmt.Fprintf(&b, "\n%-23s %s\n    %s\n", name, result, advice)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/golibssl/openssl"
 	"github.com/golibssl/openssl/cmd/closenotify/internal/link"
+	"github.com/golibssl/openssl/cmd/closenotify/internal/starttls"
 )
 
 // Results of a check that are no ending.
@@ -28,6 +29,8 @@ type Report struct {
 	Target  string `json:"target"`
 	OpenSSL string `json:"openssl"`
 	TLS     string `json:"tls"`
+	Group   string `json:"group"`          // of the key exchange; empty where the library does not tell
+	ALPN    string `json:"alpn,omitempty"` // what the server chose
 	Checks  Checks `json:"checks"`
 }
 
@@ -54,8 +57,11 @@ type Options struct {
 	Target             string // host:port
 	ServerName         string // sent and verified; empty: the target's host
 	InsecureSkipVerify bool
-	Version            uint16        // tls.VersionTLS12, tls.VersionTLS13, or 0 for both
-	Request            string        // empty: a GET of HTTP/1.0
+	Version            uint16   // tls.VersionTLS12, tls.VersionTLS13, or 0 for both
+	StartTLS           string   // a protocol that starttls knows; empty: TLS at once
+	ALPN               []string // offered in this order
+	Certificate        *openssl.Certificate
+	Request            string        // empty: what ends a connection of StartTLS's protocol, else a GET of HTTP/1.0
 	Timeout            time.Duration // of a connection's making, and the silence that counts as waiting
 }
 
@@ -74,6 +80,10 @@ func Run(ctx context.Context, o Options, progress func(check string)) (*Report, 
 	}
 	p.version = l.SSL.Version()
 	r.TLS = VersionName(p.version)
+	if group := l.SSL.CurveID(); group != 0 {
+		r.Group = group.String()
+	}
+	r.ALPN = l.SSL.NegotiatedProtocol()
 	r.Checks.EndOfResponse = watch(l, p.endOfResponse)
 
 	for _, c := range []struct {
@@ -138,7 +148,11 @@ func newProber(o Options) (*prober, error) {
 	if p.ServerName == "" {
 		p.ServerName = host
 	}
-	if o.Request == "" {
+	switch {
+	case o.Request != "":
+	case o.StartTLS != "":
+		p.request = []byte(starttls.Goodbye(o.StartTLS))
+	default:
 		p.request = fmt.Appendf(nil, "GET / HTTP/1.0\r\nHost: %s\r\nUser-Agent: closenotify\r\n\r\n", p.ServerName)
 	}
 	p.ctx, err = p.newCtx(o.Version)
@@ -147,7 +161,11 @@ func newProber(o Options) (*prober, error) {
 
 // newCtx makes a context for one version, or for both with 0.
 func (p *prober) newCtx(version uint16) (*openssl.Ctx, error) {
-	return openssl.NewCtx(&openssl.Config{InsecureSkipVerify: p.InsecureSkipVerify, MinVersion: version, MaxVersion: version})
+	cfg := &openssl.Config{InsecureSkipVerify: p.InsecureSkipVerify, MinVersion: version, MaxVersion: version, NextProtos: p.ALPN}
+	if p.Certificate != nil {
+		cfg.Certificates = []*openssl.Certificate{p.Certificate}
+	}
+	return openssl.NewCtx(cfg)
 }
 
 // dial makes a connection and its handshake, offering a session unless it is nil.
@@ -174,6 +192,14 @@ func (p *prober) connect(ctx context.Context, c *openssl.Ctx) (*link.Link, error
 	conn, err := dialer.DialContext(ctx, "tcp", p.Target)
 	if err != nil {
 		return nil, err
+	}
+	if p.StartTLS != "" {
+		conn.SetDeadline(time.Now().Add(p.Timeout))
+		if err := starttls.Begin(conn, p.StartTLS); err != nil {
+			conn.Close()
+			return nil, err
+		}
+		conn.SetDeadline(time.Time{})
 	}
 	ssl, err := c.NewClientSSL(p.ServerName)
 	if err != nil {

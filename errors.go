@@ -182,6 +182,8 @@ var (
 	ErrBadSession = errors.New("not a DER session")
 	// ErrBadCertificate: a certificate or key cannot be read, or they do not belong together.
 	ErrBadCertificate = errors.New("not a certificate with its key")
+	// ErrNoHello: the handshake does not stand at a ClientHello.
+	ErrNoHello = errors.New("the handshake does not stand at a ClientHello")
 	// ErrNil: a required argument is nil.
 	ErrNil = errors.New("nil argument")
 	// ErrConfig: a field of Config has a value that cannot be used.

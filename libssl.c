@@ -238,6 +238,8 @@ int gossl_clear(gossl_ssl *g)
     g->seen = g->hellos = 0;
     g->alert_in = g->alert_out = -1;
     g->key_updates = 0;
+    if (g->hello_state != GOSSL_HELLO_OFF)
+        g->hello_state = GOSSL_HELLO_ASK;
     return end(g, r, r != 1);
 }
 

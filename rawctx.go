@@ -82,10 +82,11 @@ const (
 //
 // OpenSSL: SSL_CTX_new(3).
 type RawCtx struct {
-	mu      sync.Mutex
-	h       *ctxHandle
-	last    []Event // what SSL_CTX_free caused
-	cleanup runtime.Cleanup
+	mu         sync.Mutex
+	h          *ctxHandle
+	holdsHello bool
+	last       []Event // what SSL_CTX_free caused
+	cleanup    runtime.Cleanup
 }
 
 // NewRawCtx makes an SSL_CTX for both roles.
@@ -143,7 +144,12 @@ func rawGet[T any](c *RawCtx, f func(h *ctxHandle) T) (out T) {
 // OpenSSL: SSL_new(3).
 func (c *RawCtx) NewSSL() (*SSL, error) {
 	var s *SSL
-	err := c.do("SSL_new", func(h *ctxHandle) (err error) { s, err = newSSL(h); return err })
+	err := c.do("SSL_new", func(h *ctxHandle) (err error) {
+		if s, err = newSSL(h); err == nil && c.holdsHello {
+			s.h.askHello()
+		}
+		return err
+	})
 	return s, err
 }
 
@@ -330,6 +336,18 @@ func (c *RawCtx) QuietShutdown() bool { return rawGet(c, (*ctxHandle).quietShutd
 // OpenSSL: SSL_CTX_sess_set_get_cb(3).
 func (c *RawCtx) EnableLookup() error {
 	return c.do("SSL_CTX_sess_set_get_cb", func(h *ctxHandle) error { h.setup(ctxTellLookup); return nil })
+}
+
+// EnableHello makes the handshake of servers that are made from now on stop at the ClientHello with
+// ClassWantClientHelloCB: SSL.Hello tells what the client asks for, SSL.AnswerHello lets it go on.
+//
+// OpenSSL: SSL_CTX_set_client_hello_cb(3).
+func (c *RawCtx) EnableHello() error {
+	return c.do("SSL_CTX_set_client_hello_cb", func(h *ctxHandle) error {
+		h.setup(ctxHello)
+		c.holdsHello = true
+		return nil
+	})
 }
 
 // EnableEvents turns the new-session, removed-session and key log callbacks on; what they tell comes

@@ -25,6 +25,7 @@ type rawPair struct {
 	cut     bool             // nothing passes any more
 	newest  *openssl.Session // that the client was given
 	tickets int
+	made    []*openssl.Session // by the server
 }
 
 type rawEnd struct {
@@ -168,6 +169,10 @@ func (e rawEnd) takeEvents() {
 		case openssl.EventKeyLog:
 			e.p.log.WriteString(string(ev.Data) + "\n")
 		case openssl.EventNewSession:
+			if e.who == cleartext.Server {
+				e.p.made = append(e.p.made, ev.Session)
+				continue
+			}
 			e.p.newest = ev.Session
 			e.p.tickets++
 		}

@@ -371,6 +371,46 @@ func (s *SSL) SetFound(sess *Session) error {
 	})
 }
 
+// ClientHello is what a client asks for. Nothing of it is verified.
+type ClientHello struct {
+	ServerName      string
+	SupportedProtos []string
+	// SessionID is the session that the client wants to resume: the id, or the identity of the first
+	// PSK when TLS13 is set (RFC 8446, section 4.2.11), which a server with tickets has sealed.
+	SessionID []byte
+	TLS13     bool
+}
+
+// Hello returns the ClientHello at which the handshake stands, after RawCtx.EnableHello.
+//
+// OpenSSL: SSL_client_hello_get0_ext(3).
+func (s *SSL) Hello() (ClientHello, error) {
+	var hello ClientHello
+	err := s.do("SSL_client_hello_get0_ext", func(h sslHandle) error {
+		if !h.helloWaiting() {
+			return callerError("SSL_client_hello_get0_ext", ErrNoHello)
+		}
+		x := h.hello()
+		hello = ClientHello{string(x.name), alpnNames(x.alpn), x.id, x.tls13}
+		return nil
+	})
+	return hello, err
+}
+
+// AnswerHello lets a handshake that stands at the ClientHello go on with the next Handshake. A second
+// ClientHello that asks for another name or session than the first is refused (RFC 8446, section 4.1.2).
+//
+// OpenSSL: SSL_CTX_set_client_hello_cb(3).
+func (s *SSL) AnswerHello() error {
+	return s.do("SSL_CTX_set_client_hello_cb", func(h sslHandle) error {
+		if !h.helloWaiting() {
+			return callerError("SSL_CTX_set_client_hello_cb", ErrNoHello)
+		}
+		h.answerHello()
+		return nil
+	})
+}
+
 // Session returns the session in use, nil when there is none. In TLS 1.3 it is not resumable before
 // a ticket was read; take sessions from the new-session event.
 //

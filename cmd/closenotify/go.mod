@@ -4,9 +4,16 @@ go 1.26.0
 
 require (
 	github.com/golibssl/openssl v0.0.0
+	github.com/golibssl/openssl/sessionstore/redis v0.0.0
 	github.com/google/go-cmp v0.7.0
+	github.com/redis/go-redis/v9 v9.23.0
 	github.com/spf13/cobra v1.10.2
 	golang.org/x/term v0.47.0
+)
+
+require (
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	go.uber.org/atomic v1.12.0 // indirect
 )
 
 require (
@@ -16,3 +23,5 @@ require (
 )
 
 replace github.com/golibssl/openssl => ../..
+
+replace github.com/golibssl/openssl/sessionstore/redis => ../../sessionstore/redis

@@ -28,13 +28,18 @@ var protos = []proto{
 	{"tls13-stateless", tls.VersionTLS13, false, false},
 }
 
-// contexts are the client's and the server's; the server's keeps its sessions in libssl's own cache.
+// SessionIDContext is what the server's sessions are bound to.
+const SessionIDContext = "demo"
+
+// contexts are the client's and the server's; the server keeps its sessions in the store, or in
+// libssl's own cache without one.
 type contexts struct {
 	proto          proto
 	client, server *openssl.RawCtx
+	store          openssl.SessionCache
 }
 
-func newContexts(p proto) (*contexts, error) {
+func newContexts(p proto, store openssl.SessionCache) (*contexts, error) {
 	client, err := openssl.NewRawCtx()
 	if err != nil {
 		return nil, err
@@ -44,7 +49,10 @@ func newContexts(p proto) (*contexts, error) {
 		client.Free()
 		return nil, err
 	}
-	c := &contexts{p, client, server}
+	c := &contexts{p, client, server, nil}
+	if p.serverNoTicket {
+		c.store = store // stateless tickets are in nobody's cache
+	}
 	if err := c.setUp(); err != nil {
 		c.free()
 		return nil, err
@@ -65,11 +73,17 @@ func (c *contexts) setUp() error {
 	}
 	c.client.SetCacheMode(openssl.CacheClient | openssl.CacheNoInternalStore)
 	c.server.SetCacheMode(openssl.CacheServer)
+	if c.store != nil {
+		c.server.SetCacheMode(openssl.CacheServer | openssl.CacheNoInternal)
+		if err := errors.Join(c.server.EnableEvents(true, true, false), c.server.EnableLookup(), c.server.EnableHello()); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		c.client.SetVersions(c.proto.version, c.proto.version),
 		c.server.SetVersions(c.proto.version, c.proto.version),
 		c.client.EnableEvents(true, false, false),
-		c.server.SetSessionIDContext([]byte("demo")),
+		c.server.SetSessionIDContext([]byte(SessionIDContext)),
 		c.server.UseCertificate(cert),
 	)
 }
@@ -139,13 +153,14 @@ func (c *contexts) run(e ending) (Row, error) {
 type connection struct {
 	client, server *end
 	reader         *end
+	store          openssl.SessionCache
 	steps          []Step
 	err            error // the first that no ending explains
 }
 
 // connect makes a connection on which the client has read something.
 func (c *contexts) connect(session *openssl.Session) (*connection, error) {
-	conn := &connection{}
+	conn := &connection{store: c.store}
 	conn.client, conn.server = &end{conn: conn}, &end{conn: conn}
 	conn.client.peer, conn.server.peer = conn.server, conn.client
 	conn.reader = conn.server
@@ -185,6 +200,9 @@ func (c *connection) handshake() error {
 		clientErr = c.client.ssl.Handshake()
 		c.client.after()
 		serverErr = c.server.ssl.Handshake()
+		if c.store != nil && c.findSession() {
+			serverErr = c.server.ssl.Handshake()
+		}
 		c.server.after()
 		if clientErr == nil && serverErr == nil {
 			return c.err

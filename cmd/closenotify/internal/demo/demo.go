@@ -34,11 +34,12 @@ type Step struct {
 	Server openssl.ShutdownState `json:"server"`
 }
 
-// Run makes every connection and tells progress of each before.
-func Run(progress func(string)) (*Report, error) {
+// Run makes every connection and tells progress of each before. The server keeps its sessions in
+// store, or in libssl's own cache when that is nil.
+func Run(store openssl.SessionCache, progress func(string)) (*Report, error) {
 	r := &Report{OpenSSL: openssl.LibraryVersion()}
 	for _, p := range protos {
-		c, err := newContexts(p)
+		c, err := newContexts(p, store)
 		if err != nil {
 			return nil, err
 		}

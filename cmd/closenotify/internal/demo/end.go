@@ -38,7 +38,12 @@ func (e *end) after() {
 
 func (e *end) takeSessions() {
 	for _, event := range e.ssl.Events() {
-		if event.Kind == openssl.EventNewSession {
+		switch {
+		case e == e.conn.server && e.conn.store != nil:
+			if err := tell(e.conn.store, event); err != nil {
+				e.conn.fail(err)
+			}
+		case event.Kind == openssl.EventNewSession:
 			e.session = event.Session
 		}
 	}

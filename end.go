@@ -23,6 +23,7 @@ type End struct {
 	AlertReceived *Alert
 	Truncated     bool  // the transport ended without the peer's close_notify
 	Unread        int   // bytes that came and were never read: plaintext, and ciphertext not yet opened
+	Established   bool  // the handshake was completed
 	Resumable     bool  // no session of the connection was marked or removed
 	Abandoned     bool  // dropped without Close
 	Err           error // the first error, nil for none; never io.EOF
@@ -352,7 +353,8 @@ func (c *conn) endNow() End {
 	if c.server && c.established.Load() {
 		e.ServerName = c.h.serverName()
 	}
-	e.Resumable = c.established.Load() && !c.unfit(e)
+	e.Established = c.established.Load()
+	e.Resumable = e.Established && !c.unfit(e)
 	return e
 }
 

@@ -87,6 +87,56 @@ func TestConnectionState(t *testing.T) {
 	}
 }
 
+// TestHelloRetryRequest: a client that has sent a share of another group is asked again, and both ends
+// tell.
+func TestHelloRetryRequest(t *testing.T) {
+	for _, retry := range []bool{false, true} {
+		groups := "X25519"
+		if retry {
+			groups = "P-256"
+		}
+		ours := openssl.Config{Certificates: pairs(t, testcert.Server()), Groups: groups}
+		std := &tls.Config{RootCAs: testcert.Root().Pool(), ServerName: "localhost",
+			CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256}}
+		a, b := tcpEnds(t)
+		c, s := tls.Client(a, std), serverOver(t, b, newCtx(t, ours))
+		mustShake(t, c, s)
+		if got := s.ConnectionState().HelloRetryRequest; got != retry || c.ConnectionState().HelloRetryRequest != retry {
+			t.Errorf("server: %v, crypto/tls: %v, want %v", got, c.ConnectionState().HelloRetryRequest, retry)
+		}
+
+		stdServer := &tls.Config{Certificates: []tls.Certificate{testcert.Server().TLS}, CurvePreferences: []tls.CurveID{tls.CurveP256}}
+		client := openssl.Config{RootCAPEM: testcert.Root().PEM, ServerName: "localhost", Groups: "P-256"}
+		if retry {
+			client.Groups = "X25519:P-256"
+		}
+		a, b = tcpEnds(t)
+		ourClient, peer := clientOver(t, a, newCtx(t, client)), tls.Server(b, stdServer)
+		mustShake(t, ourClient, peer)
+		if got := ourClient.ConnectionState().HelloRetryRequest; got != retry {
+			t.Errorf("client: %v, want %v", got, retry)
+		}
+	}
+}
+
+// TestOldGroup: P-224 has a number in TLS 1.2, although crypto/tls has no name for it.
+func TestOldGroup(t *testing.T) {
+	if openssl.LibraryVersionNumber() < 0x30000000 {
+		t.Skip("OpenSSL 1.1.1 does not tell the group")
+	}
+	if _, err := openssl.NewCtx(&openssl.Config{Groups: "P-224"}); err != nil {
+		t.Skipf("%s has no P-224: %v", openssl.LibraryVersion(), err)
+	}
+	server := openssl.Config{Certificates: pairs(t, testcert.ServerRSA()), Groups: "P-224", MaxVersion: tls.VersionTLS12}
+	client := openssl.Config{RootCAPEM: testcert.Root().PEM, ServerName: "localhost", Groups: "P-224", MaxVersion: tls.VersionTLS12}
+	a, b := tcpEnds(t)
+	c, s := clientOver(t, a, newCtx(t, client)), serverOver(t, b, newCtx(t, server))
+	mustShake(t, c, s)
+	if c, s := c.ConnectionState().CurveID, s.ConnectionState().CurveID; c != 21 || s != 21 {
+		t.Errorf("client %d, server %d, want 21", c, s)
+	}
+}
+
 func sameCertificates(t *testing.T, end string, want, got tls.ConnectionState) {
 	t.Helper()
 	if len(want.PeerCertificates) != 2 || len(want.VerifiedChains) != 1 {

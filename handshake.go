@@ -369,7 +369,7 @@ func (c *conn) connectionState(done bool) (tls.ConnectionState, error) {
 	s := tls.ConnectionState{
 		Version: uint16(c.h.version()), HandshakeComplete: done, DidResume: c.h.sessionReused(),
 		CipherSuite: id, NegotiatedProtocol: c.h.alpn(), NegotiatedProtocolIsMutual: true,
-		ServerName: c.name, CurveID: tls.CurveID(c.h.group()),
+		ServerName: c.name, CurveID: tls.CurveID(c.h.group()), HelloRetryRequest: c.h.saw(seenHRR),
 	}
 	if c.server {
 		s.ServerName = c.h.serverName()

@@ -306,6 +306,7 @@ int gossl_group(gossl_ssl *g)
 {
     int nid = gossl_negotiated_group(g->ssl);
     switch (nid) {
+    case NID_secp224r1: return 21;
     case NID_X9_62_prime256v1: return 23;
     case NID_secp384r1: return 24;
     case NID_secp521r1: return 25;

@@ -258,7 +258,7 @@ func (c *Certificate) Sign(privKey PrivateKey, digest EVP_MD) error {
 //
 // OpenSSL: X509V3_EXT_nconf_nid(3), X509_add_ext(3).
 func (c *Certificate) AddExtension(nid NID, value string) error {
-	const op = "failed to add x509v3 extension"
+	const op = "failed to create x509v3 extension"
 	if err := c.check(op); err != nil {
 		return err
 	}

@@ -239,8 +239,8 @@ func loadKey(op, what string, form int, block []byte, password *string) (*pKey, 
 	return newKey(key, form == privatePEM || form == privateDER), nil
 }
 
-func loadPrivateKey(what string, form int, block []byte, password *string) (PrivateKey, error) {
-	k, err := loadKey("failed reading private key", what, form, block, password)
+func loadPrivateKey(op, what string, form int, block []byte, password *string) (PrivateKey, error) {
+	k, err := loadKey(op, what, form, block, password)
 	if err != nil {
 		return nil, err
 	}
@@ -252,14 +252,14 @@ func loadPrivateKey(what string, form int, block []byte, password *string) (Priv
 //
 // OpenSSL: PEM_read_bio_PrivateKey(3).
 func LoadPrivateKeyFromPEM(pem_block []byte) (PrivateKey, error) {
-	return loadPrivateKey("pem", privatePEM, pem_block, nil)
+	return loadPrivateKey("failed reading private key", "pem", privatePEM, pem_block, nil)
 }
 
 // LoadPrivateKeyFromPEMWithPassword loads the first private key in pem_block, encrypted with password or not at all.
 //
 // OpenSSL: PEM_read_bio_PrivateKey(3).
 func LoadPrivateKeyFromPEMWithPassword(pem_block []byte, password string) (PrivateKey, error) {
-	return loadPrivateKey("pem", privatePEM, pem_block, &password)
+	return loadPrivateKey("failed reading private key", "pem", privatePEM, pem_block, &password)
 }
 
 // LoadPrivateKeyFromPEMWidthPassword is LoadPrivateKeyFromPEMWithPassword under the name it had first.
@@ -271,14 +271,14 @@ func LoadPrivateKeyFromPEMWidthPassword(pem_block []byte, password string) (Priv
 //
 // OpenSSL: d2i_PrivateKey_bio(3).
 func LoadPrivateKeyFromDER(der_block []byte) (PrivateKey, error) {
-	return loadPrivateKey("der", privateDER, der_block, nil)
+	return loadPrivateKey("failed reading private key der", "der", privateDER, der_block, nil)
 }
 
 // LoadPublicKeyFromPEM loads the first public key in pem_block.
 //
 // OpenSSL: PEM_read_bio_PUBKEY(3).
 func LoadPublicKeyFromPEM(pem_block []byte) (PublicKey, error) {
-	k, err := loadKey("failed reading public key", "pem", publicPEM, pem_block, nil)
+	k, err := loadKey("failed reading public key der", "pem", publicPEM, pem_block, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +289,7 @@ func LoadPublicKeyFromPEM(pem_block []byte) (PublicKey, error) {
 //
 // OpenSSL: d2i_PUBKEY_bio(3).
 func LoadPublicKeyFromDER(der_block []byte) (PublicKey, error) {
-	k, err := loadKey("failed reading public key", "der", publicDER, der_block, nil)
+	k, err := loadKey("failed reading public key der", "der", publicDER, der_block, nil)
 	if err != nil {
 		return nil, err
 	}

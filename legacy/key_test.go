@@ -384,13 +384,13 @@ func TestLoadWithPassword(t *testing.T) {
 
 func loaders() map[string]func([]byte) error {
 	return map[string]func([]byte) error{
-		"LoadPrivateKeyFromPEM":             func(b []byte) error { return second(LoadPrivateKeyFromPEM(b)) },
-		"LoadPrivateKeyFromPEMWithPassword": func(b []byte) error { return second(LoadPrivateKeyFromPEMWithPassword(b, "p")) },
-		"LoadPrivateKeyFromDER":             func(b []byte) error { return second(LoadPrivateKeyFromDER(b)) },
-		"LoadPublicKeyFromPEM":              func(b []byte) error { return second(LoadPublicKeyFromPEM(b)) },
-		"LoadPublicKeyFromDER":              func(b []byte) error { return second(LoadPublicKeyFromDER(b)) },
-		"LoadCertificateFromPEM":            func(b []byte) error { return second(LoadCertificateFromPEM(b)) },
-		"LoadDHParametersFromPEM":           func(b []byte) error { return second(LoadDHParametersFromPEM(b)) },
+		"LoadPrivateKeyFromPEM":             func(b []byte) error { return errOf(LoadPrivateKeyFromPEM(b)) },
+		"LoadPrivateKeyFromPEMWithPassword": func(b []byte) error { return errOf(LoadPrivateKeyFromPEMWithPassword(b, "p")) },
+		"LoadPrivateKeyFromDER":             func(b []byte) error { return errOf(LoadPrivateKeyFromDER(b)) },
+		"LoadPublicKeyFromPEM":              func(b []byte) error { return errOf(LoadPublicKeyFromPEM(b)) },
+		"LoadPublicKeyFromDER":              func(b []byte) error { return errOf(LoadPublicKeyFromDER(b)) },
+		"LoadCertificateFromPEM":            func(b []byte) error { return errOf(LoadCertificateFromPEM(b)) },
+		"LoadDHParametersFromPEM":           func(b []byte) error { return errOf(LoadDHParametersFromPEM(b)) },
 	}
 }
 
@@ -435,10 +435,10 @@ func TestFailedKeyLoadLeavingErrorsOnTheQueue(t *testing.T) {
 // An error holds what its own call did and nothing of the one before.
 func TestErrorsAreNeverStale(t *testing.T) {
 	bad := []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-	first := wantError(t, second(LoadCertificateFromPEM(bad)))
+	first := wantError(t, errOf(LoadCertificateFromPEM(bad)))
 	for range 5 {
-		wantError(t, second(LoadPublicKeyFromDER([]byte("x"))))
-		again := wantError(t, second(LoadCertificateFromPEM(bad)))
+		wantError(t, errOf(LoadPublicKeyFromDER([]byte("x"))))
+		again := wantError(t, errOf(LoadCertificateFromPEM(bad)))
 		if diff := cmp.Diff(first.Queue, again.Queue); diff != "" {
 			t.Fatal(diff)
 		}
@@ -526,3 +526,25 @@ func FuzzLoaders(f *testing.F) {
 		}
 	})
 }
+
+// Programs that look into the predecessor's error texts find them.
+func TestKeyErrorsSayWhatThePredecessorSaid(t *testing.T) {
+	noise := []byte("noise")
+	for _, c := range []struct {
+		name, want string
+		err        error
+	}{
+		{"private PEM", "failed reading private key", errOf(LoadPrivateKeyFromPEM(noise))},
+		{"private DER", "failed reading private key der", errOf(LoadPrivateKeyFromDER(noise))},
+		{"public PEM", "failed reading public key der", errOf(LoadPublicKeyFromPEM(noise))},
+		{"public DER", "failed reading public key der", errOf(LoadPublicKeyFromDER(noise))},
+		{"empty PEM", "empty pem block", errOf(LoadPublicKeyFromPEM(nil))},
+		{"empty DER", "empty der block", errOf(LoadPrivateKeyFromDER(nil))},
+	} {
+		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+			t.Errorf("%s: %v; want an error with %q", c.name, c.err, c.want)
+		}
+	}
+}
+
+func errOf[T any](_ T, err error) error { return err }

@@ -20,6 +20,7 @@ import (
 type Conn struct {
 	c       *conn
 	cleanup runtime.Cleanup
+	keep    any // RawConnConfig.Keep
 }
 
 // ConnOption is a setting of one connection.
@@ -96,6 +97,8 @@ type conn struct {
 
 	socket readiness // used by the holder of rd
 
+	raw *RawConnConfig // of a Conn over a RawCtx
+
 	ops         ops
 	closing     chan struct{} // closed by Close
 	established atomic.Bool
@@ -105,21 +108,24 @@ type conn struct {
 	ctx *Ctx
 	h   sslHandle
 
-	cancel    context.CancelFunc // of the running hooks
-	helloDone bool               // the Ctx was chosen
-	verified  bool               // the peer was accepted; data and tickets may pass
-	fatal     error              // latched: every call answers it
-	readErr   error              // latched: Read answers it
-	writeErr  error              // latched: the transport takes nothing more
-	ncErr     error              // came with the last bytes of a transport Read
-	stash     []byte             // plaintext that Shutdown refused to drop
-	inSize    int                // how much one read from the transport asks for
+	cancel     context.CancelFunc // of the running hooks
+	helloDone  bool               // the Ctx was chosen
+	nameAnswer int                // to the name in the ClientHello, of a Conn over a RawCtx
+	verified   bool               // the peer was accepted; data and tickets may pass
+	fatal      error              // latched: every call answers it
+	readErr    error              // latched: Read answers it
+	writeErr   error              // latched: the transport takes nothing more
+	ncErr      error              // came with the last bytes of a transport Read
+	stash      []byte             // plaintext that Shutdown refused to drop
+	inSize     int                // how much one read from the transport asks for
 
 	send     cBuf // what the flusher sends; only it touches it unlocked
 	flushing bool
 	kicked   bool
 	flushed  chan struct{} // closed when the flusher of the moment stops
 	left     uint64        // bytes that the transport took
+
+	handshakeEnd uint64 // outTotal behind the handshake and its tickets
 
 	replied    int    // bytes that Read sealed since all of them had left
 	repliesEnd uint64 // outTotal behind them

@@ -455,7 +455,9 @@ func (c *conn) abandon() {
 		e := c.end
 		c.mu.Unlock()
 		c.uncache(bad...)
-		c.nc.Close()
+		if c.raw == nil {
+			c.nc.Close()
+		}
 		if f := abandonedHook.Load(); f != nil {
 			guard("OnAbandoned", func() error { (*f)(Abandoned{e, stack(c.made)}); return nil })
 		}

@@ -298,12 +298,13 @@ static SSL_SESSION *tell_get_session_cb(SSL *ssl, const unsigned char *id, int n
     return get_session_cb(ssl, id, n, copy_ref);
 }
 
+/* A client asks too, and has answered nothing. */
 static int servername_cb(SSL *ssl, int *alert, void *arg)
 {
-    (void)ssl;
+    gossl_ssl *g = gossl_of(ssl);
     (void)alert;
     (void)arg;
-    return SSL_TLSEXT_ERR_OK;
+    return g == NULL ? SSL_TLSEXT_ERR_OK : g->name_answer;
 }
 
 void gossl_ctx_setup(SSL_CTX *c, int flags)

@@ -69,7 +69,11 @@ func (c *conn) handshake(ctx context.Context) error {
 		if c.ops.closed() {
 			return callerError("handshake", net.ErrClosed)
 		}
-		done := c.h.handshake() == 1
+		ret, err := c.step()
+		if err != nil {
+			return err
+		}
+		done := ret == 1
 		if !done {
 			switch class := c.h.class(); {
 			case class == ClassWantClientHelloCB:
@@ -127,6 +131,7 @@ func (c *conn) handshakeDone() error {
 	c.takeEvents()
 	c.storeSessions()
 	c.established.Store(true)
+	c.handshakeEnd = c.h.outTotal()
 	if c.server && c.h.version() == tls.VersionTLS13 {
 		// Only tickets wait, and the client may not read yet.
 		c.kick()
@@ -222,6 +227,9 @@ func (c *conn) hookFailed(ctx context.Context, err error) error {
 // proven reports whether the peer's certificate is what the Ctx demands. A cipher list may allow
 // suites without certificates: libssl calls those verified, on both ends.
 func (c *conn) proven() bool {
+	if c.raw != nil {
+		return true
+	}
 	mode := verifyPeer | verifyRequire
 	if c.server {
 		mode = c.ctx.auth
@@ -263,6 +271,9 @@ func (c *conn) armHello() {
 
 // answerHello serves the suspended handshake: the Ctx first, then its certificate and session.
 func (c *conn) answerHello(ctx context.Context) error {
+	if c.raw != nil {
+		return c.answerRawHello(ctx)
+	}
 	cfg := c.ctx.cfg
 	hello := c.h.hello()
 	info := &ClientHelloInfo{ServerName: string(hello.name), SupportedProtos: alpnNames(hello.alpn), Conn: c.nc, ctx: ctx}
@@ -380,6 +391,9 @@ func (c *conn) connectionState(done bool) (tls.ConnectionState, error) {
 		return s, err
 	}
 	asked := !c.server && !c.ctx.cfg.InsecureSkipVerify || c.server && c.ctx.auth&verifyPeer != 0 && c.ctx.auth&verifyAcceptAny == 0
+	if c.raw != nil {
+		asked = c.h.verifyMode()&verifyPeer != 0
+	}
 	if asked && len(s.PeerCertificates) > 0 && c.h.verifyResult() == 0 {
 		chain, err := parseAll(c.h.verifiedChain())
 		if err != nil {

@@ -186,6 +186,8 @@ func (c *conn) fill(op string) error {
 		return io.EOF
 	case isTimeout(err):
 		return transportError(op, err)
+	case c.resetByTickets(err):
+		return io.EOF
 	}
 	return c.latch(transportError(op, err))
 }

@@ -94,7 +94,7 @@ typedef struct {
     int trace, events_on;
     gossl_events events;
 
-    int hello_state;
+    int hello_state, name_answer;
     gossl_hello hello;
     SSL_SESSION *found; /* what get_session_cb hands out; one reference */
 } gossl_ssl;
@@ -140,6 +140,7 @@ void gossl_ssl_end(gossl_ssl *g);
 void gossl_ssl_free(gossl_ssl *g);
 void gossl_set_state(gossl_ssl *g, int server);
 int gossl_handshake(gossl_ssl *g);
+int gossl_handshake_calling(gossl_ssl *g);
 int gossl_read(gossl_ssl *g, unsigned char *p, size_t n);
 int gossl_peek(gossl_ssl *g, unsigned char *p, size_t n);
 int gossl_read_batch(gossl_ssl *g, unsigned char *p, size_t n, size_t max_out, unsigned max_key_updates);

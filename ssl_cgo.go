@@ -100,8 +100,16 @@ func (h sslHandle) free() {
 	liveSSL.Add(-1)
 }
 
-func (h sslHandle) setState(server bool)       { C.gossl_set_state(h.p, cbool(server)) }
-func (h sslHandle) handshake() int             { return int(C.gossl_handshake(h.p)) }
+func (h sslHandle) setState(server bool) { C.gossl_set_state(h.p, cbool(server)) }
+func (h sslHandle) handshake() int       { return int(C.gossl_handshake(h.p)) }
+
+// handshakeCalling is handshake for an SSL whose callbacks may call Go.
+func (h sslHandle) handshakeCalling() int { return int(C.gossl_handshake_calling(h.p)) }
+
+// leaveCall is for a handshake whose C call was left by a panic.
+func (h sslHandle) leaveCall()                 { C.gossl_running(nil) }
+func (h sslHandle) answerName(answer int)      { h.p.name_answer = C.int(answer) }
+func (h sslHandle) verifyMode() verifyMode     { return verifyMode(C.SSL_get_verify_mode(h.p.ssl)) }
 func (h sslHandle) shutdown() int              { return int(C.gossl_shutdown(h.p)) }
 func (h sslHandle) clear() int                 { return int(C.gossl_clear(h.p)) }
 func (h sslHandle) keyUpdate(request bool) int { return int(C.gossl_key_update(h.p, cbool(request))) }

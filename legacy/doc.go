@@ -16,9 +16,11 @@
 // The two modules' files are written by go generate here, after every change of what is exported.
 package openssl
 
-//go:generate go run ./internal/reexport -o ../spacemonkey/api.go -package openssl -import github.com/golibssl/openssl/legacy -but nid.go .
+//go:generate go run ./internal/reexport -o ../spacemonkey/api.go -package openssl -import github.com/golibssl/openssl/legacy -but nid.go,callback.go,conn.go,ctx.go,ctx_modes.go,hostname.go,net.go,ssl.go,ssl_cgo.go,tickets.go .
+//go:generate go run ./internal/reexport -o ../spacemonkey/conn.go -package openssl -import github.com/golibssl/openssl/legacy -only callback.go,conn.go,ctx.go,ctx_modes.go,hostname.go,net.go,ssl.go,ssl_cgo.go,tickets.go .
 //go:generate go run ./internal/reexport -o ../spacemonkey/nid.go -package openssl -import github.com/golibssl/openssl/legacy -only nid.go .
 //go:generate go run ./internal/reexport -o ../spacemonkey/utils/api.go -package utils -import github.com/golibssl/openssl/legacy/utils ./utils
-//go:generate go run ./internal/reexport -o ../libp2p/api.go -package openssl -import github.com/golibssl/openssl/legacy -but nid.go .
+//go:generate go run ./internal/reexport -o ../libp2p/api.go -package openssl -import github.com/golibssl/openssl/legacy -but nid.go,callback.go,conn.go,ctx.go,ctx_modes.go,hostname.go,net.go,ssl.go,ssl_cgo.go,tickets.go .
+//go:generate go run ./internal/reexport -o ../libp2p/conn.go -package openssl -import github.com/golibssl/openssl/legacy -only callback.go,conn.go,ctx.go,ctx_modes.go,hostname.go,net.go,ssl.go,ssl_cgo.go,tickets.go .
 //go:generate go run ./internal/reexport -o ../libp2p/nid.go -package openssl -import github.com/golibssl/openssl/legacy -only nid.go .
 //go:generate go run ./internal/reexport -o ../libp2p/utils/api.go -package utils -import github.com/golibssl/openssl/legacy/utils ./utils

@@ -2,4 +2,9 @@ module github.com/golibssl/openssl/legacy
 
 go 1.26.0
 
-require github.com/google/go-cmp v0.7.0
+require (
+	github.com/golibssl/openssl v0.0.0
+	github.com/google/go-cmp v0.7.0
+)
+
+replace github.com/golibssl/openssl => ..

@@ -30,9 +30,14 @@ func NewCertificateStore() (*CertificateStore, error) {
 	if q != nil {
 		return nil, failed("failed to allocate X509_STORE", q)
 	}
+	return newStore(p), nil
+}
+
+// newStore takes over p.
+func newStore(p storePtr) *CertificateStore {
 	s := &CertificateStore{store: p}
 	runtime.AddCleanup(s, storeFree, p)
-	return s, nil
+	return s
 }
 
 // LoadCertificatesFromPEM adds every certificate in data, until the first block that is not one. Data without any PEM block adds

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
-	"go/format"
 	"go/parser"
 	"go/token"
 	"io"
@@ -20,14 +19,11 @@ import (
 	openssl "github.com/golibssl/openssl/libp2p"
 )
 
-// The files of the original's tests that need what is pending; of ssl_test.go the keys are used already.
-var pendingTests = map[string]bool{"ctx_test.go": true, "ssl_test.go": true}
-
 // The original's own tests, out of the module cache, run against this module: they are compiled together with its files, as the
 // package they were written for.
 func TestOriginalsOwnTests(t *testing.T) {
 	folder := originalsTests(t)
-	got := runTests(t, folder, nil, ".")
+	got := runTests(t, folder, environment(t), ".")
 
 	// OpenSSL 3.0 moved MD4 to a provider that is not loaded by default.
 	fails := map[string]string{}
@@ -51,6 +47,9 @@ func TestOriginalsOwnTests(t *testing.T) {
 	}
 	t.Logf("%d of the original's tests and subtests ran, %d skip themselves for their reason", len(got), len(fails))
 }
+
+// environment is that of the original's tests.
+func environment(*testing.T) []string { return nil }
 
 func TestOriginalsMD4TestsWithLegacyProvider(t *testing.T) {
 	folder := originalsTests(t)
@@ -115,14 +114,11 @@ func originalsTests(t *testing.T) string {
 		t.Fatal(err)
 	}
 	for _, file := range theirs {
-		if name := filepath.Base(file); !pendingTests[name] {
-			copyFile(t, file, filepath.Join(folder, name))
-		}
+		copyFile(t, file, filepath.Join(folder, filepath.Base(file)))
 	}
-	keys := keysOf(t, filepath.Join(source, "ssl_test.go"))
 	// The one unexported name that the tests use.
-	keys = append(keys, "\nvar ed25519_support = true\n"...)
-	if err := os.WriteFile(filepath.Join(folder, "keys_test.go"), keys, 0o600); err != nil {
+	unexported := []byte("package openssl\n\nvar ed25519_support = true\n")
+	if err := os.WriteFile(filepath.Join(folder, "unexported_test.go"), unexported, 0o600); err != nil {
 		t.Fatal(err)
 	}
 
@@ -130,7 +126,12 @@ func originalsTests(t *testing.T) string {
 	if err != nil {
 		t.Fatalf("go list -m all: %v", err)
 	}
-	mod := "module original\n\ngo 1.26.0\n"
+	here, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The tests import the original's package utils.
+	mod := fmt.Sprintf("module original\n\ngo 1.26.0\n\nrequire %s %s\n\nreplace %[1]s => %[3]s\n", original, originalVersion, here)
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {
 		var m struct{ Path, Version, Dir string }
 		if err := d.Decode(&m); errors.Is(err, io.EOF) {
@@ -157,39 +158,6 @@ func copyFile(t *testing.T, from, to string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// keysOf returns a file with the variables of file that are keys and certificates.
-func keysOf(t *testing.T, file string) []byte {
-	t.Helper()
-	fset := token.NewFileSet()
-	f, err := parser.ParseFile(fset, file, nil, parser.SkipObjectResolution)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var keep []ast.Decl
-	for _, d := range f.Decls {
-		g, ok := d.(*ast.GenDecl)
-		if !ok || g.Tok != token.VAR {
-			continue
-		}
-		if v := g.Specs[0].(*ast.ValueSpec); len(v.Values) == 1 {
-			if call, ok := v.Values[0].(*ast.CallExpr); ok {
-				if _, ok := call.Fun.(*ast.ArrayType); ok {
-					keep = append(keep, d)
-				}
-			}
-		}
-	}
-	if len(keep) == 0 {
-		t.Fatalf("%s has no keys", file)
-	}
-	f.Decls = keep
-	var out bytes.Buffer
-	if err := format.Node(&out, fset, f); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
 }
 
 type result struct{ action, output string }

@@ -4,4 +4,9 @@ go 1.26.0
 
 require github.com/golibssl/openssl/legacy v0.0.0
 
-replace github.com/golibssl/openssl/legacy => ../legacy
+require github.com/golibssl/openssl v0.0.0 // indirect
+
+replace (
+	github.com/golibssl/openssl => ..
+	github.com/golibssl/openssl/legacy => ../legacy
+)

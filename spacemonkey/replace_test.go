@@ -28,6 +28,11 @@ func main() {
 	secret, err := libp2p.DeriveSharedSecret(key, other)
 	utils.NewFuture().Set(secret, err)
 	fmt.Println(len(secret), err, other.Equal(key))
+	var ctx *libp2p.Ctx
+	if ctx, err = openssl.NewCtx(); err != nil {
+		panic(err)
+	}
+	fmt.Println(ctx.SetMinProtoVersion(libp2p.TLS1_2_VERSION))
 }
 `
 
@@ -41,7 +46,7 @@ func TestProgramThatReplacesBoth(t *testing.T) {
 	}
 	folder := t.TempDir()
 	mod := "module both\n\ngo 1.26.0\n\nrequire (\n\tgithub.com/libp2p/go-openssl v0.1.0\n\tgithub.com/spacemonkeygo/openssl " + originalVersion +
-		"\n\tgithub.com/golibssl/openssl/legacy v0.0.0\n)\n\nreplace github.com/libp2p/go-openssl => " + top + "/libp2p\n\nreplace github.com/spacemonkeygo/openssl => " +
+		"\n\tgithub.com/golibssl/openssl v0.0.0\n\tgithub.com/golibssl/openssl/legacy v0.0.0\n)\n\nreplace github.com/golibssl/openssl => " + top + "\n\nreplace github.com/libp2p/go-openssl => " + top + "/libp2p\n\nreplace github.com/spacemonkeygo/openssl => " +
 		top + "/spacemonkey\n\nreplace github.com/golibssl/openssl/legacy => " + top + "/legacy\n"
 	for name, text := range map[string]string{"go.mod": mod, "main.go": programOfBoth} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
@@ -52,7 +57,7 @@ func TestProgramThatReplacesBoth(t *testing.T) {
 	cmd.Dir = folder
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
 	out, err := cmd.CombinedOutput()
-	if err != nil || string(out) != "32 <nil> true\n" {
+	if err != nil || string(out) != "32 <nil> true\ntrue\n" {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -1,9 +1,9 @@
 // Command reexport writes a Go file that gives another package this module's whole exported API: aliases for its types,
 // constants and variables of the same value, functions that call its functions.
 //
-//	reexport -o FILE -package NAME -import PATH [-only SOURCE | -but SOURCE] FOLDER
+//	reexport -o FILE -package NAME -import PATH [-only SOURCES | -but SOURCES] FOLDER
 //
-// With -only it gives what one file of FOLDER declares, with -but what the others do.
+// With -only it gives what these files of FOLDER declare, separated by commas, with -but what the others do.
 package main
 
 import (
@@ -27,8 +27,8 @@ func main() {
 	out := flag.String("o", "", "the file to write")
 	name := flag.String("package", "", "the name of its package")
 	from := flag.String("import", "", "the import path of the package in FOLDER")
-	only := flag.String("only", "", "the one file of FOLDER to read")
-	but := flag.String("but", "", "the file of FOLDER not to read")
+	only := flag.String("only", "", "the files of FOLDER to read")
+	but := flag.String("but", "", "the files of FOLDER not to read")
 	flag.Parse()
 	if flag.NArg() != 1 || *out == "" || *name == "" || *from == "" {
 		fmt.Fprintln(os.Stderr, "usage: reexport -o FILE -package NAME -import PATH FOLDER")
@@ -66,7 +66,7 @@ func generate(folder, name, from, only, but string) ([]byte, error) {
 	slices.Sort(files)
 	w := &writer{fset: token.NewFileSet(), from: path.Base(from), used: map[string]bool{from: true}}
 	for _, file := range files {
-		if only != "" && file != only || file == but {
+		if only != "" && !slices.Contains(strings.Split(only, ","), file) || slices.Contains(strings.Split(but, ","), file) {
 			continue
 		}
 		f, err := parser.ParseFile(w.fset, filepath.Join(folder, file), nil, parser.ParseComments|parser.SkipObjectResolution)

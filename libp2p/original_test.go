@@ -16,7 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	openssl "github.com/golibssl/openssl/libp2p"
+	"github.com/golibssl/openssl/legacy"
 )
 
 // The original's own tests, out of the module cache, run against this module: they are compiled together with its files, as the

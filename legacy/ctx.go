@@ -4,6 +4,7 @@ package openssl
 
 import (
 	"crypto/rand"
+	"fmt"
 	"os"
 	"sync"
 
@@ -116,7 +117,10 @@ func NewCtxFromFiles(cert_file string, key_file string) (*Ctx, error) {
 	if err := ctx.UseCertificateChainFile(cert_file); err != nil {
 		return nil, err
 	}
-	return ctx, ctx.UsePrivateKeyFile(key_file, FiletypePEM)
+	if err := ctx.UsePrivateKeyFile(key_file, FiletypePEM); err != nil {
+		return nil, err
+	}
+	return ctx, nil
 }
 
 // UseCertificateChainFile makes the first certificate in a PEM file the one that connections present, and the others its
@@ -150,7 +154,7 @@ func certificatesIn(file string) ([]*Certificate, error) {
 	}
 	blocks := SplitPEM(data)
 	if len(blocks) == 0 {
-		return nil, badArgument("no PEM certificate found", "in '%s'", file)
+		return nil, badArgument(fmt.Sprintf("No PEM certificate found in '%s'", file), "it has %d bytes", len(data))
 	}
 	certs := make([]*Certificate, len(blocks))
 	for i, block := range blocks {
@@ -300,7 +304,7 @@ func (c *Ctx) SetClientCAList(caList *StackOfX509Name) {
 //
 // OpenSSL: SSL_CTX_set1_groups(3).
 func (c *Ctx) SetEllipticCurve(curve EllipticCurve) error {
-	return c.change("unknown curve", func() queuePtr { return ctxCurve(c, curve) })
+	return c.change("Unknown curve", func() queuePtr { return ctxCurve(c, curve) })
 }
 
 // SetDHParameters sets the group of ephemeral Diffie-Hellman up to TLS 1.2.

@@ -21,7 +21,7 @@ type End struct {
 	AlertSent *Alert        // fatal
 	// AlertReceived is fatal too; neither is ever close_notify.
 	AlertReceived *Alert
-	Truncated     bool  // the transport ended without the peer's close_notify
+	Truncated     bool  // the transport ended without the peer's close_notify; a reset is in Err
 	Unread        int   // bytes that came and were never read: plaintext, and ciphertext not yet opened
 	Established   bool  // the handshake was completed
 	Resumable     bool  // no session of the connection was marked or removed

@@ -1,0 +1,6 @@
+package main
+
+// static void nothing(void) {}
+import "C"
+
+func emptyCall() { C.nothing() }

@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2/expirable"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/golibssl/openssl"
 )
@@ -135,13 +135,13 @@ func caches() []comparison {
 		func(id []byte) { m.Get(ctx, id) })
 	std := tls.NewLRUClientSessionCache(cached)
 	state := &tls.ClientSessionState{}
-	h := lru.NewLRU[string, []byte](cached, nil, time.Hour)
+	h, _ := lru.New[string, []byte](cached)
 	const group = "session cache, one goroutine: a put and a get"
 	return []comparison{
 		{group, "MemoryCache", "crypto/tls's LRU", ours, around(
 			func(id []byte) { std.Put(string(id), state) },
 			func(id []byte) { std.Get(string(id)) }), 0, 0},
-		{group, "MemoryCache", "hashicorp/golang-lru (expirable)", ours, around(
+		{group, "MemoryCache", "hashicorp/golang-lru", ours, around(
 			func(id []byte) { h.Add(string(id), value) },
 			func(id []byte) { h.Get(string(id)) }), 0, 0},
 	}

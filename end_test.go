@@ -2,7 +2,8 @@ package openssl_test
 
 import (
 	"crypto/tls"
-
+	"errors"
+	"io"
 	"runtime"
 	"strings"
 	"testing"
@@ -308,5 +309,27 @@ func TestAbandonedWhileCallsWait(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal("the Conn is kept although no call waits")
 		}
+	}
+}
+
+// TestCloseNotifyInHandshake: a server that says close_notify before the handshake is complete has
+// cut it short; nothing has ended clean.
+func TestCloseNotifyInHandshake(t *testing.T) {
+	a, b := tcpEnds(t)
+	c := clientOver(t, a, newCtx(t, clientConfig(0)))
+	if _, err := b.Write([]byte{21, 3, 3, 0, 2, 1, 0}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		err := c.Handshake()
+		if !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || asError(t, err).Origin != openssl.FromPeer {
+			t.Errorf("Handshake: %v", err)
+		}
+	}
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("Read: %v", err)
+	}
+	if end := c.End(); end.Received || end.Clean() || end.Resumable {
+		t.Error(end)
 	}
 }

@@ -82,7 +82,7 @@ func (c *conn) handshake(ctx context.Context) error {
 				}
 				continue
 			case class != ClassWantRead || c.h.hasErrors():
-				return c.handshakeFailed(c.h.opError("handshake"))
+				return c.handshakeFailed(c.handshakeError())
 			}
 		}
 		if !c.verified && (done || c.h.outLen() > 0 && c.judgeable()) {
@@ -138,6 +138,15 @@ func (c *conn) handshakeDone() error {
 		return nil
 	}
 	return c.flush("handshake")
+}
+
+func (c *conn) handshakeError() *Error {
+	err := c.h.opError("handshake")
+	if err.Err == nil && len(err.Queue) == 0 && c.h.saw(seenCloseNotify) {
+		// libssl says ZERO_RETURN: a close_notify, and anybody can send one in the clear.
+		err.Origin, err.Err = FromPeer, io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // handshakeFailed latches err and gives libssl's alert a moment to leave.

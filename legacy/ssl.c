@@ -242,11 +242,13 @@ static int ticket_cb(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 
 legacy_queue *legacy_ctx_tickets(SSL_CTX *c, int on)
 {
+	int (*cb)(SSL *, unsigned char *, unsigned char *, EVP_CIPHER_CTX *, mac_ctx *, int) = on ? ticket_cb : NULL;
+
 	legacy_begin();
 #if LEGACY_3
-	return legacy_end((int)SSL_CTX_set_tlsext_ticket_key_evp_cb(c, on ? ticket_cb : NULL) == 1);
+	return legacy_end((int)SSL_CTX_set_tlsext_ticket_key_evp_cb(c, cb) == 1);
 #else
-	return legacy_end((int)SSL_CTX_set_tlsext_ticket_key_cb(c, on ? ticket_cb : NULL) == 1);
+	return legacy_end((int)SSL_CTX_set_tlsext_ticket_key_cb(c, cb) == 1);
 #endif
 }
 

@@ -206,10 +206,10 @@ func ctxClientCAs(c *Ctx, certs []*Certificate) queuePtr {
 }
 
 func ctxBound(c *Ctx, max bool, v Version) queuePtr {
-	return C.legacy_ctx_bound(c.ptr(), flag(max), C.int(v))
+	return C.legacy_ctx_bound(c.ptr(), cbool(max), C.int(v))
 }
 
-func flag(on bool) C.int {
+func cbool(on bool) C.int {
 	if on {
 		return 1
 	}
@@ -240,7 +240,7 @@ func ctxSid(c *Ctx, id []byte) queuePtr {
 	return C.legacy_ctx_sid(c.ptr(), bytePtr(id), C.uint(len(id)))
 }
 
-func ctxTickets(c *Ctx, on bool) queuePtr { return C.legacy_ctx_tickets(c.ptr(), flag(on)) }
+func ctxTickets(c *Ctx, on bool) queuePtr { return C.legacy_ctx_tickets(c.ptr(), cbool(on)) }
 
 func ctxVerifyMode(c *Ctx) VerifyOptions {
 	return VerifyOptions(C.SSL_CTX_get_verify_mode(c.ptr()))
@@ -284,11 +284,11 @@ func (s *SSL) config(server, ignoreEOF, hello bool) *root.RawConnConfig {
 }
 
 func sslSetUp(p sslPtr, mode int, call bool, sid []byte) queuePtr {
-	return C.legacy_ssl_set_up(p, C.int(mode), flag(call), bytePtr(sid), C.uint(len(sid)))
+	return C.legacy_ssl_set_up(p, C.int(mode), cbool(call), bytePtr(sid), C.uint(len(sid)))
 }
 
 func sslVerify(p sslPtr, mode VerifyOptions, call bool) {
-	C.legacy_ssl_verify(p, C.int(mode), flag(call))
+	C.legacy_ssl_verify(p, C.int(mode), cbool(call))
 }
 
 func sslVerifyMode(p sslPtr) VerifyOptions { return VerifyOptions(C.SSL_get_verify_mode(p)) }
@@ -308,7 +308,7 @@ func sslVersionName(p sslPtr) string  { return C.GoString(C.SSL_get_version(p)) 
 // sslState reads what can still be asked after Close; the session is a reference that the caller takes over.
 func sslState(p sslPtr, session bool) (s state, sess sessionPtr) {
 	var c C.legacy_ssl_state
-	C.legacy_ssl_state_of(p, flag(session), &c)
+	C.legacy_ssl_state_of(p, cbool(session), &c)
 	return state{result: VerifyResult(c.verify_result), reused: c.reused != 0, done: c.done != 0,
 		cipher: C.GoString(c.cipher), name: C.GoString(c.name)}, c.session
 }
@@ -355,7 +355,7 @@ func running(p sslPtr, call *call, f func()) {
 //export legacyVerify
 func legacyVerify(handle C.uintptr_t, ok C.int, store *C.X509_STORE_CTX) C.int {
 	c := cgo.Handle(handle).Value().(*call)
-	return flag(c.verify(ok == 1, store))
+	return cbool(c.verify(ok == 1, store))
 }
 
 //export legacyTicket

@@ -3,6 +3,7 @@
 package openssl
 
 import (
+	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -50,9 +51,13 @@ func X509KeyPairDER(chain [][]byte, key []byte) (*Certificate, error) {
 	return parseCertificateDER(chain, key)
 }
 
-// CertificateFromTLS takes a crypto/tls certificate whose private key is in memory.
+// CertificateFromTLS takes a crypto/tls certificate. A private key that is not in memory must be a
+// crypto.Signer, and serves as SignerCertificate says.
 func CertificateFromTLS(c tls.Certificate) (*Certificate, error) {
 	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	if signer, ok := c.PrivateKey.(crypto.Signer); err != nil && ok {
+		return SignerCertificate(c.Certificate, signer)
+	}
 	if err != nil {
 		return nil, callerError("certificate", fmt.Errorf("%w: %w", ErrBadCertificate, err))
 	}

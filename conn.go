@@ -108,6 +108,8 @@ type conn struct {
 	ctx *Ctx
 	h   sslHandle
 
+	cert       *Certificate       // GetCertificate's; its key may be in Go
+	signErr    error              // why a crypto.Signer did not sign
 	cancel     context.CancelFunc // of the running hooks
 	helloDone  bool               // the Ctx was chosen
 	nameAnswer int                // to the name in the ClientHello, of a Conn over a RawCtx

@@ -260,17 +260,19 @@ gossl_cert *gossl_cert_pem(const unsigned char *cert, size_t cert_len, const uns
     return cert_check(c, errs);
 }
 
-gossl_cert *gossl_cert_der(const unsigned char *certs, const size_t *lens, size_t n, const unsigned char *key, size_t key_len,
-                           gossl_errors **errs)
+/* Takes key over, NULL too. */
+gossl_cert *gossl_cert_with(const unsigned char *certs, const size_t *lens, size_t n, EVP_PKEY *key, gossl_errors **errs)
 {
     gossl_cert *c;
-    const unsigned char *p = certs, *q = key;
+    const unsigned char *p = certs;
     size_t i;
 
-    ERR_clear_error();
     *errs = NULL;
-    if ((c = cert_new()) == NULL)
+    if ((c = cert_new()) == NULL) {
+        EVP_PKEY_free(key);
         return NULL;
+    }
+    c->key = key;
     for (i = 0; i < n; i++) {
         const unsigned char *at = p;
         X509 *x = d2i_X509(NULL, &at, (long)lens[i]);
@@ -283,12 +285,22 @@ gossl_cert *gossl_cert_der(const unsigned char *certs, const size_t *lens, size_
         }
         p += lens[i];
     }
-    c->key = d2i_AutoPrivateKey(NULL, &q, (long)key_len);
-    if (c->key != NULL && q != (const unsigned char *)key + key_len) {
-        EVP_PKEY_free(c->key);
-        c->key = NULL;
-    }
     return cert_check(c, errs);
+}
+
+gossl_cert *gossl_cert_der(const unsigned char *certs, const size_t *lens, size_t n, const unsigned char *key, size_t key_len,
+                           gossl_errors **errs)
+{
+    const unsigned char *q = key;
+    EVP_PKEY *k;
+
+    ERR_clear_error();
+    k = d2i_AutoPrivateKey(NULL, &q, (long)key_len);
+    if (k != NULL && q != (const unsigned char *)key + key_len) {
+        EVP_PKEY_free(k);
+        k = NULL;
+    }
+    return gossl_cert_with(certs, lens, n, k, errs);
 }
 
 /* ---- trust ---- */

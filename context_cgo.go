@@ -234,8 +234,9 @@ func (c *ctxHandle) useCertificate(k *Certificate) error {
 // Certificate is a certificate chain with its private key, in libcrypto's memory, freed when it is
 // collected. It is immutable: any number of Ctx and goroutines may use it.
 type Certificate struct {
-	p     *C.gossl_cert
-	chain [][]byte
+	p      *C.gossl_cert
+	chain  [][]byte
+	signer *signer // nil: the key is libcrypto's
 }
 
 func newCertificate(p *C.gossl_cert) *Certificate {

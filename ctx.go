@@ -147,6 +147,7 @@ type Ctx struct {
 	cas    *store // of servers
 	names  *caNames
 	auth   verifyMode
+	signs  bool // a certificate's key is a crypto.Signer
 
 	settings func() string // what else than the name a client's sessions depend on
 
@@ -188,6 +189,7 @@ func (c *Ctx) SetConfig(cfg *Config) error {
 	}
 	c.settings = sync.OnceValue(next.fingerprint)
 	c.cfg, c.h, c.roots, c.cas, c.names, c.auth = next.cfg, h, next.roots, next.cas, next.names, next.auth
+	c.signs = next.signs
 	c.stores.init(c.cfg.SessionCache, c.cfg.SessionStoreTimeout, time.Duration(h.timeout())*time.Second)
 	runtime.AddCleanup(h, func(p ctxHandle) { p.free() }, *h)
 	return nil
@@ -224,6 +226,7 @@ func (c *Ctx) configure(h *ctxHandle) error {
 		if err := h.useCertificate(k); err != nil {
 			return err
 		}
+		c.signs = c.signs || k.signer != nil
 	}
 	if err := c.loadTrust(); err != nil {
 		return err
@@ -397,6 +400,11 @@ func (c *Ctx) clientHandle(name string) (sslHandle, error) {
 
 func (c *Ctx) setUpClient(h sslHandle, host string, isIP bool) error {
 	h.setState(false)
+	if c.signs {
+		if err := h.enableSigning(); err != nil {
+			return err
+		}
+	}
 	if host != "" && !isIP {
 		if err := h.setSNI(host); err != nil {
 			return err
@@ -427,6 +435,12 @@ func (c *Ctx) serverHandle() (sslHandle, error) {
 		return sslHandle{}, err
 	}
 	h.setState(true)
+	if c.signs {
+		if err := h.enableSigning(); err != nil {
+			h.free()
+			return sslHandle{}, err
+		}
+	}
 	h.setVerify(c.auth, c.cas)
 	if c.names != nil {
 		h.setCANames(c.names)
@@ -453,6 +467,10 @@ func (c *Ctx) NewServerSSL() (*SSL, error) {
 }
 
 func (c *Ctx) rawSSL(h sslHandle, err error) (*SSL, error) {
+	if err == nil && c.signs {
+		h.free()
+		err = configError("the raw layer cannot sign by a crypto.Signer")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -81,8 +81,13 @@ func (c *conn) handshake(ctx context.Context) error {
 					return err
 				}
 				continue
+			case class == ClassWantAsync:
+				if err := c.answerSign(ctx); err != nil {
+					return err
+				}
+				continue
 			case class != ClassWantRead || c.h.hasErrors():
-				return c.handshakeFailed(c.handshakeError())
+				return c.handshakeFailed(c.signFailed(c.handshakeError()))
 			}
 		}
 		if !c.verified && (done || c.h.outLen() > 0 && c.judgeable()) {
@@ -128,6 +133,7 @@ func (c *conn) handshakeDone() error {
 		return callerError("handshake", net.ErrClosed)
 	}
 	c.h.holdIn(false)
+	c.h.endSigning()
 	c.takeEvents()
 	c.storeSessions()
 	c.established.Store(true)
@@ -320,6 +326,7 @@ func (c *conn) answerHello(ctx context.Context) error {
 		if err := c.h.useCertificate(cert); err != nil {
 			return c.refuse("handshake", err)
 		}
+		c.cert = cert
 	}
 	if session != nil {
 		session.owner.CompareAndSwap(nil, c.ctx.h)

@@ -158,7 +158,11 @@ int gossl_handshake(gossl_ssl *g)
 {
     int r;
     begin(g);
+    if (g->sign != NULL)
+        gossl_signing(g);
     r = SSL_do_handshake(g->ssl);
+    if (g->sign != NULL)
+        gossl_signing(NULL);
     return end(g, r, r != 1);
 }
 

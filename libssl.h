@@ -67,6 +67,17 @@ enum { /* bits of gossl_ssl.seen */
 
 enum { GOSSL_HELLO_OFF, GOSSL_HELLO_ASK, GOSSL_HELLO_WAITING, GOSSL_HELLO_ANSWERED };
 
+/* A signature that Go is to make. */
+enum { GOSSL_SIGN_NONE, GOSSL_SIGN_ASK, GOSSL_SIGN_ANSWERED, GOSSL_SIGN_REFUSED };
+
+typedef struct {
+    int state, pss, worker;
+    uint64_t key;
+    char md[32]; /* empty: the message itself is signed */
+    unsigned char *tbs, *sig;
+    size_t tbs_len, sig_len;
+} gossl_sign;
+
 typedef struct {
     SSL *ssl;
     gossl_buf in, out;
@@ -97,6 +108,7 @@ typedef struct {
     int hello_state, name_answer;
     gossl_hello hello;
     SSL_SESSION *found; /* what get_session_cb hands out; one reference */
+    gossl_sign *sign;   /* NULL unless a certificate's key is Go's */
 } gossl_ssl;
 
 enum { /* flags of gossl_ctx_setup */
@@ -189,7 +201,17 @@ gossl_cert *gossl_cert_pem(const unsigned char *cert, size_t cert_len, const uns
                            const char *pass, gossl_errors **errs);
 gossl_cert *gossl_cert_der(const unsigned char *certs, const size_t *lens, size_t n, const unsigned char *key, size_t key_len,
                            gossl_errors **errs);
+gossl_cert *gossl_cert_with(const unsigned char *certs, const size_t *lens, size_t n, EVP_PKEY *key, gossl_errors **errs);
 void gossl_cert_free(gossl_cert *c);
+
+/* Keys in Go (signer.c) */
+int gossl_can_sign(void);
+gossl_cert *gossl_cert_signer(const unsigned char *certs, const size_t *lens, size_t n, const unsigned char *spki, size_t spki_len,
+                              uint64_t id, gossl_errors **errs);
+int gossl_sign_enable(gossl_ssl *g, int worker);
+void gossl_sign_answer(gossl_ssl *g, const unsigned char *sig, size_t n);
+void gossl_signing(gossl_ssl *g); /* the handshake of this thread, NULL none */
+void gossl_sign_end(gossl_ssl *g);
 
 X509_STORE *gossl_store_new(gossl_errors **errs);
 long gossl_store_add_pem(X509_STORE *st, const unsigned char *pem, size_t n, gossl_errors **errs);

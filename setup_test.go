@@ -215,3 +215,13 @@ func child(t *testing.T, env ...string) string {
 	}
 	return string(out)
 }
+
+// threadsOf are the threads of this process.
+func threadsOf(t testing.TB) []os.DirEntry {
+	t.Helper()
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Skip("no /proc to count threads in: ", err)
+	}
+	return threads
+}

@@ -96,12 +96,19 @@ func (h sslHandle) dropRef() bool { return C.gossl_ssl_drop_ref(h.p) == 1 }
 func (h sslHandle) end() { C.gossl_ssl_end(h.p) }
 
 func (h sslHandle) free() {
+	h.endSigning()
 	C.gossl_ssl_free(h.p)
 	liveSSL.Add(-1)
 }
 
 func (h sslHandle) setState(server bool) { C.gossl_set_state(h.p, cbool(server)) }
-func (h sslHandle) handshake() int       { return int(C.gossl_handshake(h.p)) }
+
+func (h sslHandle) handshake() int {
+	if h.p.sign != nil {
+		return h.signingHandshake()
+	}
+	return int(C.gossl_handshake(h.p))
+}
 
 // handshakeCalling is handshake for an SSL whose callbacks may call Go.
 func (h sslHandle) handshakeCalling() int { return int(C.gossl_handshake_calling(h.p)) }
@@ -474,6 +481,11 @@ func (h sslHandle) setSNI(name string) error {
 func (h sslHandle) useCertificate(c *Certificate) error {
 	if c.p == nil {
 		return callerError("certificate", ErrBadCertificate)
+	}
+	if c.signer != nil {
+		if err := h.enableSigning(); err != nil {
+			return err
+		}
 	}
 	var errs *C.gossl_errors
 	ok := C.gossl_use_cert(h.p, c.p, &errs)

@@ -3,6 +3,9 @@
 // github.com/golibssl/openssl/spacemonkey or github.com/golibssl/openssl/libp2p, whose types are this package's. New programs use
 // github.com/golibssl/openssl, or the standard library's crypto packages.
 //
+// A connection is one of github.com/golibssl/openssl, which Conn.Root returns, with its endings; what libssl asks on the way (server names,
+// certificates, ticket keys) it asks the callbacks of the Ctx. Their panics are raised where the handshake was called.
+//
 // Every call is one call into C with an error queue of its own: an *Error holds what OpenSSL said about this call and nothing
 // else, and no call leaves anything for another to trip over. An *ArgumentError is a call that could not be made; an
 // *UnsupportedError names what the OpenSSL that is loaded no longer has and since which version. C memory is freed

@@ -41,6 +41,38 @@ func TestUserCanceledAtFatalLevel(t *testing.T) {
 	}
 }
 
+// Up to TLS 1.2 a close_notify of the fatal level is a fatal alert, which ends the session too.
+func TestCloseNotifyAtFatalLevel(t *testing.T) {
+	for _, proto := range allProtocols {
+		t.Run(proto.name, func(t *testing.T) {
+			p := newConnPair(t, proto, pairOptions{})
+			if err := p.client.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			p.forge(cleartext.Server, forged{alertRecord, "\x02\x00"})
+			_, err := p.client.Read(make([]byte, 1))
+			var alert *openssl.AlertError
+			end := p.client.End()
+			if proto.version == tls.VersionTLS13 {
+				if err != io.EOF || !end.Received || end.AlertReceived != nil || !end.Resumable {
+					t.Errorf("Read: %v; %v", err, end)
+				}
+				return
+			}
+			if !errors.As(err, &alert) || !alert.FromPeer || alert.Alert != openssl.AlertCloseNotify || errors.Is(err, io.EOF) {
+				t.Errorf("Read: %v", err)
+			}
+			if end.Received || end.AlertReceived == nil || end.Resumable || end.Clean() {
+				t.Error(end)
+			}
+			p.client.Close()
+			if p.newest.Resumable() {
+				t.Error("the session survives a fatal alert")
+			}
+		})
+	}
+}
+
 func wantCleanEnd(t *testing.T, p *rawPair) {
 	t.Helper()
 	_, err := p.c.ssl().Read(make([]byte, 1))

@@ -19,7 +19,8 @@ type End struct {
 	Received  bool          // the peer's close_notify was read, in order
 	Forced    ShutdownState // what SetShutdown added to that
 	AlertSent *Alert        // fatal
-	// AlertReceived is fatal too; neither is ever close_notify.
+	// AlertReceived is fatal too. Neither is close_notify, but where a peer up to TLS 1.2 has sent it at
+	// the fatal level.
 	AlertReceived *Alert
 	Truncated     bool  // the transport ended without the peer's close_notify; a reset is in Err
 	Unread        int   // bytes that came and were never read: plaintext, and ciphertext not yet opened

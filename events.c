@@ -132,14 +132,15 @@ void gossl_message_cb(int sent, int version, int type, const void *p, size_t n, 
     const unsigned char *b = p;
     (void)ssl;
     if (type == SSL3_RT_ALERT && n >= 2) {
-        if (b[1] == SSL_AD_CLOSE_NOTIFY) {
+        /* RFC 8446, 6: in TLS 1.3 the level says nothing; every alert but two is an error. Before the
+         * ServerHello the version is the highest that a client hopes for. Up to TLS 1.2 a close_notify
+         * of the fatal level is fatal to libssl. */
+        int tls13 = version == TLS1_3_VERSION && (g->seen & GOSSL_SEEN_SERVER_HELLO);
+        if (b[1] == SSL_AD_CLOSE_NOTIFY && (sent || tls13 || b[0] == SSL3_AL_WARNING)) {
             g->seen |= sent ? GOSSL_SENT_CLOSE_NOTIFY : GOSSL_SEEN_CLOSE_NOTIFY;
             if (sent)
                 g->close_notify_end = g->out_total;
-        } else if (version == TLS1_3_VERSION && (g->seen & GOSSL_SEEN_SERVER_HELLO) ? b[1] != SSL_AD_USER_CANCELLED
-                                                                                    : b[0] == SSL3_AL_FATAL) {
-            /* RFC 8446, 6: in TLS 1.3 the level says nothing; every alert but two is an error. Before the
-             * ServerHello the version is the highest that a client hopes for. */
+        } else if (tls13 ? b[1] != SSL_AD_USER_CANCELLED : b[0] == SSL3_AL_FATAL) {
             if (sent)
                 g->alert_out = b[1];
             else

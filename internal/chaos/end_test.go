@@ -194,7 +194,7 @@ func documented(err error) (string, bool) {
 		return "deadline", true
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return "reset", true
-	case errors.Is(err, net.ErrClosed):
+	case errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe): // the latter net.Pipe's
 		return "closed", true
 	case e.Origin == openssl.FromLibrary && e.Class == openssl.ClassSSL && len(e.Queue) > 0:
 		return "libssl refused", true

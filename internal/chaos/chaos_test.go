@@ -65,8 +65,8 @@ type lifeOrDeath struct {
 	alive bool
 }
 
-func newWorld(t *testing.T, kind sessiontest.Kind, keep bool) *world {
-	w := &world{kind: kind, keep: keep, cache: openssl.NewMemoryCacheSize(1<<20, 1<<30),
+func newWorld(t *testing.T, kind sessiontest.Kind, keep bool, sessions int) *world {
+	w := &world{kind: kind, keep: keep, cache: openssl.NewMemoryCacheSize(sessions, 1<<30),
 		given: make(map[*openssl.Conn]*end), log: &keyLog{lines: make(map[string][]byte)}}
 	server, client := kind.ServerConfig(t, w.cache), kind.ClientConfig()
 	for _, cfg := range []*openssl.Config{server, client} {
@@ -259,7 +259,7 @@ func (w *world) remember(seed uint64, e, peer *end, server bool) string {
 func TestChaos(t *testing.T) {
 	var worlds []*world
 	for _, kind := range sessiontest.Kinds {
-		worlds = append(worlds, newWorld(t, kind, false), newWorld(t, kind, true))
+		worlds = append(worlds, newWorld(t, kind, false, 1<<20), newWorld(t, kind, true, 1<<20))
 	}
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {

@@ -26,7 +26,7 @@ func TestRaces(t *testing.T) {
 	rounds := max(8, *connections/100)
 	for _, kind := range sessiontest.Kinds {
 		t.Run(kind.Name, func(t *testing.T) {
-			w := newWorld(t, kind, false)
+			w := newWorld(t, kind, false, 100)
 			for round := range rounds / len(sessiontest.Kinds) {
 				seed := *seed + uint64(round)
 				var near, far net.Conn

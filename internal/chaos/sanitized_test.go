@@ -1,0 +1,5 @@
+//go:build asan
+
+package chaos
+
+const freedMemoryStays = true // the address sanitizer keeps what was freed for a while

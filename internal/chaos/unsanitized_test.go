@@ -1,0 +1,5 @@
+//go:build !asan
+
+package chaos
+
+const freedMemoryStays = false

@@ -87,6 +87,20 @@ func TestLastUseOfEverything(t *testing.T) {
 		"certificate extended": func() bool {
 			return must(LoadCertificateFromPEM(ca)).AddExtension(NID_netscape_comment, "x") == nil
 		},
+		"Ctx": func() bool { return must(NewCtx()).SetCipherList("DEFAULT") == nil },
+		"Ctx's certificate": func() bool {
+			return must(NewCtx()).UseCertificate(must(LoadCertificateFromPEM(ca))) == nil
+		},
+		"Ctx's chain": func() bool {
+			return must(NewCtx()).AddChainCertificate(must(LoadCertificateFromPEM(ca))) == nil
+		},
+		"Ctx's key":  func() bool { return must(NewCtx()).UsePrivateKey(must(LoadPrivateKeyFromDER(der))) == nil },
+		"Ctx's DH":   func() bool { return must(NewCtx()).SetDHParameters(must(LoadDHParametersFromPEM(params))) == nil },
+		"Ctx's mode": func() bool { return must(NewCtx()).VerifyMode() == VerifyNone },
+		"Ctx's store": func() bool {
+			return must(NewCtx()).GetCertificateStore().AddCertificate(must(LoadCertificateFromPEM(ca))) == nil
+		},
+		"certificate's host": func() bool { return must(LoadCertificateFromPEM(ca)).CheckHost("x", 0) == ValidationError },
 		"store": func() bool {
 			return must(NewCertificateStore()).AddCertificate(must(LoadCertificateFromPEM(ca))) == nil
 		},

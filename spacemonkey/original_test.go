@@ -62,13 +62,17 @@ func securityLevel(t *testing.T, level int) string {
 	return "OPENSSL_CONF=" + conf
 }
 
-// At security level 2, which Debian has, the tests that use the certificate fail for its SHA-1, and for nothing else.
+// At security level 2, which Debian has, the tests that use the certificate fail for its SHA-1, and for nothing else. OpenSSL 4.0 lets
+// it pass.
 func TestOriginalsConnectionsAtSecurityLevel2(t *testing.T) {
 	got := runTests(t, originalsTests(t), []string{securityLevel(t, 2)}, "^TestOpenSSL(Simple|Closing)$|^TestStdlibSimple$|^TestCtx")
 	want := map[string]string{"TestOpenSSLSimple": "fail", "TestOpenSSLClosing": "fail", "TestStdlibSimple": "pass",
 		"TestCtxTimeoutOption": "pass", "TestCtxSessCacheSizeOption": "pass"}
 	for name, action := range want {
 		r := got[name]
+		if action == "fail" && r.action == "pass" && openssl.VersionNumber >= 0x30600000 {
+			continue
+		}
 		if r.action != action || action == "fail" && !strings.Contains(r.output, "md too weak") {
 			t.Errorf("%s: %s; want %s\n%s", name, r.action, action, r.output)
 		}

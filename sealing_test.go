@@ -115,3 +115,25 @@ func TestSealerRefusesBadKeys(t *testing.T) {
 		t.Errorf("after a refused SetKeys: %v", err)
 	}
 }
+
+// FuzzSealer: what does not open is ErrSealed, and what opens is what was sealed.
+func FuzzSealer(f *testing.F) {
+	s, err := openssl.NewSealer(sealKey("a", 1), sealKey("b", 2))
+	if err != nil {
+		f.Fatal(err)
+	}
+	value, place := []byte("a session"), []byte("its place")
+	sealed := s.Seal(value, place)
+	f.Add([]byte{})
+	f.Add(sealed)
+	f.Add(sealed[:len(sealed)-1])
+	f.Add(s.Seal(value, []byte("another place")))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		switch got, err := s.Open(b, place); {
+		case err != nil && !errors.Is(err, openssl.ErrSealed):
+			t.Errorf("%v", err)
+		case err == nil && !bytes.Equal(got, value):
+			t.Errorf("opened %q", got)
+		}
+	})
+}

@@ -3,6 +3,8 @@
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/pem.h>
+#include <openssl/store.h>
+#include <openssl/ui.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -60,12 +62,12 @@ static void init_once(void)
     SSL_SESSION_get_ex_new_index(0, NULL, session_new, NULL, session_free);
 }
 
-SSL_CTX *gossl_ctx_new(gossl_errors **errs)
+SSL_CTX *gossl_ctx_new(const char *properties, gossl_errors **errs)
 {
     SSL_CTX *c;
     ERR_clear_error();
     pthread_once(&once, init_once);
-    c = SSL_CTX_new(TLS_method());
+    c = properties == NULL ? SSL_CTX_new(TLS_method()) : gossl_ctx_with(properties);
     *errs = c == NULL ? gossl_take_errors() : NULL;
     return c;
 }
@@ -301,6 +303,43 @@ gossl_cert *gossl_cert_der(const unsigned char *certs, const size_t *lens, size_
         k = NULL;
     }
     return gossl_cert_with(certs, lens, n, k, errs);
+}
+
+/* Takes certificates and a key out of a store, as far as they are wanted. */
+static int cert_store(gossl_cert *c, const char *uri, int certs, int key)
+{
+    OSSL_STORE_CTX *st = OSSL_STORE_open(uri, UI_null(), NULL, NULL, NULL);
+    int ok = st != NULL;
+    while (ok && !OSSL_STORE_eof(st)) {
+        OSSL_STORE_INFO *info = OSSL_STORE_load(st);
+        if (info == NULL && OSSL_STORE_error(st))
+            break; /* what was not read is missed below */
+        if (info == NULL)
+            continue;
+        if (certs && OSSL_STORE_INFO_get_type(info) == OSSL_STORE_INFO_CERT)
+            ok = cert_add(c, OSSL_STORE_INFO_get1_CERT(info));
+        else if (key && c->key == NULL && OSSL_STORE_INFO_get_type(info) == OSSL_STORE_INFO_PKEY)
+            c->key = OSSL_STORE_INFO_get1_PKEY(info);
+        OSSL_STORE_INFO_free(info);
+    }
+    OSSL_STORE_close(st);
+    return ok;
+}
+
+gossl_cert *gossl_cert_uri(const char *cert, const char *key, gossl_errors **errs)
+{
+    gossl_cert *c;
+    int one = strcmp(cert, key) == 0;
+    ERR_clear_error();
+    *errs = NULL;
+    if ((c = cert_new()) == NULL)
+        return NULL;
+    if (!cert_store(c, cert, 1, one) || (!one && !cert_store(c, key, 0, 1))) {
+        *errs = gossl_take_errors();
+        gossl_cert_free(c);
+        return NULL;
+    }
+    return cert_check(c, errs);
 }
 
 /* ---- trust ---- */

@@ -8,6 +8,7 @@ import "C"
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -25,9 +26,17 @@ type ctxHandle struct {
 	_ notTiny
 }
 
-func newCtxHandle() (*ctxHandle, error) {
+func newCtxHandle() (*ctxHandle, error) { return newCtxHandleWith("") }
+
+// newCtxHandleWith fetches by properties as well; empty: the library's alone.
+func newCtxHandleWith(properties string) (*ctxHandle, error) {
+	text, free := optString(properties)
+	defer free()
 	var errs *C.gossl_errors
-	p := C.gossl_ctx_new(&errs)
+	p := C.gossl_ctx_new(text, &errs)
+	if p == nil && properties != "" {
+		return nil, libraryError("SSL_CTX_new_ex", errs, fmt.Errorf("%w: nothing serves the properties %q", ErrConfig, properties))
+	}
 	if p == nil {
 		return nil, libraryError("SSL_CTX_new", errs, nil)
 	}

@@ -39,6 +39,14 @@ type Config struct {
 	// Certificates are what this end shows; libssl picks by key type.
 	Certificates []*Certificate
 
+	// CertificateURI and KeyURI name what Certificates would hold, by OSSL_STORE URI: see LoadCertificateURI.
+	CertificateURI, KeyURI string
+
+	// Properties choose among the implementations of the providers that are loaded, such as "fips=yes", in
+	// addition to what openssl.cnf asks. None that serves is an ErrConfig; OpenSSL 1.1.1 is
+	// errors.ErrUnsupported.
+	Properties string
+
 	// The roots that a client trusts; all three empty: the system's. A folder is read whole.
 	RootCAFile string
 	RootCADir  string
@@ -179,7 +187,10 @@ func (c *Ctx) SetConfig(cfg *Config) error {
 		return callerError("config", ErrFrozen)
 	}
 	next := &Ctx{cfg: *cfg}
-	h, err := newCtxHandle()
+	if err := next.loadURIs(); err != nil {
+		return err
+	}
+	h, err := newCtxHandleWith(cfg.Properties)
 	if err != nil {
 		return err
 	}

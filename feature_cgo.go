@@ -74,3 +74,37 @@ func (h sslHandle) signRequest() (signRequest, bool) {
 func (h sslHandle) answerSign(sig []byte) {
 	C.gossl_sign_answer(h.p, slicePointer(sig), C.size_t(len(sig)))
 }
+
+// ---- providers ----
+
+func certificateURI(cert, key string) (*Certificate, error) {
+	a, b := C.CString(cert), C.CString(key)
+	defer C.free(unsafe.Pointer(a))
+	defer C.free(unsafe.Pointer(b))
+	var errs *C.gossl_errors
+	p := C.gossl_cert_uri(a, b, &errs)
+	if p == nil {
+		return nil, libraryError("certificate", errs, ErrBadCertificate)
+	}
+	return newCertificate(p), nil
+}
+
+func loadProvider(name string) error {
+	cs := C.CString(name)
+	defer C.free(unsafe.Pointer(cs))
+	var errs *C.gossl_errors
+	if C.gossl_load_provider(cs, &errs) != 1 {
+		return libraryError("OSSL_PROVIDER_try_load", errs, nil)
+	}
+	return nil
+}
+
+func providerNames() string {
+	p := C.gossl_providers()
+	defer C.gossl_release(unsafe.Pointer(p))
+	return C.GoString(p)
+}
+
+func fipsEnabled() bool { return C.gossl_fips() == 1 }
+
+func (c *ctxHandle) securityLevel() int { return int(C.SSL_CTX_get_security_level(c.p)) }

@@ -182,7 +182,7 @@ int gossl_export_keying_material(gossl_ssl *g, unsigned char *out, size_t n, con
                                  const unsigned char *context, size_t context_len, int use_context, gossl_errors **errs);
 
 /* SSL_CTX, certificates, stores, sessions (context.c) */
-SSL_CTX *gossl_ctx_new(gossl_errors **errs);
+SSL_CTX *gossl_ctx_new(const char *properties, gossl_errors **errs); /* NULL: the library's */
 void gossl_ctx_free(SSL_CTX *c);
 void gossl_ctx_setup(SSL_CTX *c, int flags);
 int gossl_ctx_set_alpn(SSL_CTX *c, const unsigned char *wire, size_t n, gossl_errors **errs);
@@ -203,6 +203,14 @@ gossl_cert *gossl_cert_der(const unsigned char *certs, const size_t *lens, size_
                            gossl_errors **errs);
 gossl_cert *gossl_cert_with(const unsigned char *certs, const size_t *lens, size_t n, EVP_PKEY *key, gossl_errors **errs);
 void gossl_cert_free(gossl_cert *c);
+
+gossl_cert *gossl_cert_uri(const char *cert, const char *key, gossl_errors **errs);
+
+/* Providers (provider.c) */
+SSL_CTX *gossl_ctx_with(const char *properties);
+int gossl_load_provider(const char *name, gossl_errors **errs);
+char *gossl_providers(void); /* names, a space behind each; the caller gives it to gossl_release */
+int gossl_fips(void);
 
 /* Keys in Go (signer.c) */
 int gossl_can_sign(void);

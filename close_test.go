@@ -359,7 +359,7 @@ func TestRule05LingerIsBounded(t *testing.T) {
 	for _, version := range bothVersions {
 		name := tls.VersionName(version)
 		t.Run(name+"/time", func(t *testing.T) {
-			cctx, c, _ := fill(t, version, 300*time.Millisecond)
+			cctx, c, _ := fill(t, version, time.Second)
 			c.Close()
 			if err := cctx.Drain(ended); !errors.Is(err, context.Canceled) {
 				t.Errorf("Drain with an ended context = %v while bytes are under way", err)

@@ -50,14 +50,17 @@ func SignerCertificate(chain [][]byte, key crypto.Signer) (*Certificate, error) 
 	if len(chain) == 0 || key == nil {
 		return nil, callerError(op, ErrBadCertificate)
 	}
-	if !canSign() {
-		return nil, unsupported(op, "crypto.Signer", "OpenSSL 3.0 with ASYNC jobs")
+	var public crypto.PublicKey
+	if err := guard("crypto.Signer", func() error { public = key.Public(); return nil }); err != nil {
+		return nil, callerError(op, fmt.Errorf("%w: %w", ErrBadCertificate, err))
 	}
-	public := key.Public()
 	switch public.(type) {
 	case *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey:
 	default:
 		return nil, callerError(op, fmt.Errorf("%w: a key of type %T", ErrBadCertificate, public))
+	}
+	if !canSign() {
+		return nil, unsupported(op, "crypto.Signer", "OpenSSL 3.0 with ASYNC jobs")
 	}
 	spki, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {

@@ -1,29 +1,20 @@
 package openssl_test
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/golibssl/openssl/legacy"
+	"github.com/golibssl/openssl/legacy/originaltest"
 )
 
 // The original's own tests, out of the module cache, run against this module: they are compiled together with its files, as the
 // package they were written for.
 func TestOriginalsOwnTests(t *testing.T) {
 	folder := originalsTests(t)
-	got := runTests(t, folder, environment(t), ".")
+	got := originaltest.Run(t, folder, environment(t), ".")
 
 	// OpenSSL 3.0 moved MD4 to a provider that is not loaded by default.
 	fails := map[string]string{}
@@ -33,15 +24,15 @@ func TestOriginalsOwnTests(t *testing.T) {
 	}
 	for name, r := range got {
 		if reason := fails[name]; reason != "" {
-			if r.action != "skip" || !strings.Contains(r.output, reason) {
-				t.Errorf("%s: %s; want it to skip itself because %s\n%s", name, r.action, reason, r.output)
+			if r.Action != "skip" || !strings.Contains(r.Output, reason) {
+				t.Errorf("%s: %s; want it to skip itself because %s\n%s", name, r.Action, reason, r.Output)
 			}
-		} else if r.action != "pass" {
-			t.Errorf("%s: %s\n%s", name, r.action, r.output)
+		} else if r.Action != "pass" {
+			t.Errorf("%s: %s\n%s", name, r.Action, r.Output)
 		}
 	}
-	for _, name := range testNames(t, folder) {
-		if got[name].action == "" {
+	for _, name := range originaltest.Names(t, folder) {
+		if got[name].Action == "" {
 			t.Errorf("%s did not run", name)
 		}
 	}
@@ -58,13 +49,13 @@ func TestOriginalsMD4TestsWithLegacyProvider(t *testing.T) {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got := runTests(t, folder, []string{"OPENSSL_CONF=" + conf}, "MD4")
+	got := originaltest.Run(t, folder, []string{"OPENSSL_CONF=" + conf}, "MD4")
 	for name, r := range got {
-		if r.action == "skip" {
-			t.Skipf("the legacy provider is not installed: %s", r.output)
+		if r.Action == "skip" {
+			t.Skipf("the legacy provider is not installed: %s", r.Output)
 		}
-		if r.action != "pass" {
-			t.Errorf("%s: %s\n%s", name, r.action, r.output)
+		if r.Action != "pass" {
+			t.Errorf("%s: %s\n%s", name, r.Action, r.Output)
 		}
 	}
 	for name := range got {
@@ -72,127 +63,8 @@ func TestOriginalsMD4TestsWithLegacyProvider(t *testing.T) {
 	}
 }
 
-// testNames returns the names of the tests in folder's files.
-func testNames(t *testing.T, folder string) (names []string) {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range f.Decls {
-			if fn, ok := d.(*ast.FuncDecl); ok && strings.HasPrefix(fn.Name.Name, "Test") {
-				names = append(names, fn.Name.Name)
-			}
-		}
-	}
-	if len(names) == 0 {
-		t.Fatalf("there are no tests in %s", folder)
-	}
-	return names
-}
-
 // originalsTests returns a folder with a module of the original's tests and this module's files.
 func originalsTests(t *testing.T) string {
 	t.Helper()
-	source, folder := download(t), t.TempDir()
-	ours, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range ours {
-		if !strings.HasSuffix(file, "_test.go") {
-			copyFile(t, file, filepath.Join(folder, file))
-		}
-	}
-	theirs, err := filepath.Glob(filepath.Join(source, "*_test.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range theirs {
-		copyFile(t, file, filepath.Join(folder, filepath.Base(file)))
-	}
-	// The one unexported name that the tests use.
-	unexported := []byte("package openssl\n\nvar ed25519_support = true\n")
-	if err := os.WriteFile(filepath.Join(folder, "unexported_test.go"), unexported, 0o600); err != nil {
-		t.Fatal(err)
-	}
-
-	out, err := exec.Command("go", "list", "-m", "-json", "all").Output()
-	if err != nil {
-		t.Fatalf("go list -m all: %v", err)
-	}
-	here, err := filepath.Abs(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The tests import the original's package utils.
-	mod := fmt.Sprintf("module original\n\ngo 1.26.0\n\nrequire %s %s\n\nreplace %[1]s => %[3]s\n", original, originalVersion, here)
-	for d := json.NewDecoder(bytes.NewReader(out)); ; {
-		var m struct{ Path, Version, Dir string }
-		if err := d.Decode(&m); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasPrefix(m.Path, "github.com/golibssl/") && m.Path != module {
-			mod += fmt.Sprintf("\nrequire %s v0.0.0\n\nreplace %[1]s => %s\n", m.Path, m.Dir)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(folder, "go.mod"), []byte(mod), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return folder
-}
-
-func copyFile(t *testing.T, from, to string) {
-	t.Helper()
-	b, err := os.ReadFile(from)
-	if err == nil {
-		err = os.WriteFile(to, b, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-type result struct{ action, output string }
-
-// runTests runs the tests in folder that match pattern.
-func runTests(t *testing.T, folder string, env []string, pattern string) map[string]result {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-json", "-vet=off", "-count=1", "-run", pattern, ".")
-	cmd.Dir = folder
-	cmd.Env = append(append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod"), env...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, runErr := cmd.Output()
-	results := map[string]result{}
-	var rest strings.Builder
-	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
-		var event struct{ Action, Test, Output string }
-		if err := json.Unmarshal(lines.Bytes(), &event); err != nil {
-			t.Fatalf("%s: %v", lines.Bytes(), err)
-		}
-		if event.Test == "" {
-			rest.WriteString(event.Output)
-			continue
-		}
-		r := results[event.Test]
-		switch event.Action {
-		case "output":
-			r.output += event.Output
-		case "pass", "fail", "skip":
-			r.action = event.Action
-		}
-		results[event.Test] = r
-	}
-	if len(results) == 0 {
-		t.Fatalf("no test ran: %v\n%s%s", runErr, rest.String(), stderr.Bytes())
-	}
-	return results
+	return originaltest.Original{Module: original, Version: originalVersion, Source: download(t), Replacement: module}.Folder(t)
 }

@@ -44,11 +44,16 @@ func measure(c comparison, p plan) (result, error) {
 	return result{ours[n/2], theirs[n/2], ratios[n/2], ratios[n/4], ratios[n-1-n/4], compared.P}, nil
 }
 
+// repeat calls f for d and returns the calls in a second.
+func repeat(d time.Duration, f func() error) (float64, error) { return repeatBy(sinceStart, d, f) }
+
 // repeatCPU is repeat on the processor's time of this process, for work on one thread: what else runs on the machine
 // does not count, and the garbage collector does.
-func repeatCPU(d time.Duration, f func() error) (float64, error) {
+func repeatCPU(d time.Duration, f func() error) (float64, error) { return repeatBy(cpuTime, d, f) }
+
+func repeatBy(clock func() time.Duration, d time.Duration, f func() error) (float64, error) {
 	n := 0
-	began := cpuTime()
+	began := clock()
 	for {
 		for range 8 {
 			if err := f(); err != nil {
@@ -56,31 +61,18 @@ func repeatCPU(d time.Duration, f func() error) (float64, error) {
 			}
 			n++
 		}
-		if took := cpuTime() - began; took >= d {
+		if took := clock() - began; took >= d {
 			return float64(n) / took.Seconds(), nil
 		}
 	}
 }
+
+var start = time.Now()
+
+func sinceStart() time.Duration { return time.Since(start) }
 
 func cpuTime() time.Duration {
 	var t unix.Timespec
 	unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t)
 	return time.Duration(t.Nano())
-}
-
-// repeat calls f for d and returns the calls in a second.
-func repeat(d time.Duration, f func() error) (float64, error) {
-	n := 0
-	began := time.Now()
-	for {
-		for range 8 {
-			if err := f(); err != nil {
-				return 0, err
-			}
-			n++
-		}
-		if took := time.Since(began); took >= d {
-			return float64(n) / took.Seconds(), nil
-		}
-	}
 }

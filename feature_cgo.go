@@ -6,7 +6,11 @@ package openssl
 */
 import "C"
 
-import "unsafe"
+import (
+	"strconv"
+	"strings"
+	"unsafe"
+)
 
 // What connections and contexts have only when Config asks for it.
 
@@ -108,3 +112,39 @@ func providerNames() string {
 func fipsEnabled() bool { return C.gossl_fips() == 1 }
 
 func (c *ctxHandle) securityLevel() int { return int(C.SSL_CTX_get_security_level(c.p)) }
+
+// ---- policy ----
+
+func modulesDir() string { return C.GoString(C.gossl_modules_dir()) }
+
+func confCommands() (file string, lines []confLine, err error) {
+	var text *C.char
+	var n C.size_t
+	var errs *C.gossl_errors
+	name := C.gossl_conf_file()
+	if name == nil {
+		return "", nil, &Error{Op: "openssl.cnf", Origin: FromLibrary, Err: errNoMemory}
+	}
+	defer C.gossl_openssl_free(unsafe.Pointer(name))
+	file = C.GoString(name)
+	ok := C.gossl_conf_commands(name, &text, &n, &errs)
+	defer C.gossl_release(unsafe.Pointer(text))
+	if ok != 1 {
+		return file, nil, libraryError("openssl.cnf", errs, ErrConfig)
+	}
+	words := strings.Split(C.GoStringN(text, C.int(n)), "\x00")
+	for len(words) > 3 {
+		ret, _ := strconv.Atoi(words[2])
+		lines = append(lines, confLine{words[0], words[1], ret})
+		words = words[3:]
+	}
+	return file, lines, nil
+}
+
+func (c *ctxHandle) cipherSuites() (out []CipherSuite) {
+	for i := range int(C.gossl_ctx_cipher_num(c.p)) {
+		s := C.gossl_ctx_cipher_at(c.p, C.int(i))
+		out = append(out, CipherSuite{uint16(C.SSL_CIPHER_get_protocol_id(s)), C.GoString(C.SSL_CIPHER_standard_name(s))})
+	}
+	return out
+}

@@ -21,4 +21,10 @@ func TestLibraryVersion(t *testing.T) {
 	if !strings.HasPrefix(text, want+" ") {
 		t.Errorf("LibraryVersion() = %q, LibraryVersionNumber() = %#x: want a text that starts with %q", text, number, want)
 	}
+
+	// The soname binds what is loaded to the headers: 3.0's may meet any 3.x, 1.1.1's and 4.0's their own.
+	built := openssl.HeaderVersion()
+	if major, _, _ := strings.Cut(built, "."); !strings.HasPrefix(text, "OpenSSL "+major+".") || number < 0x30000000 && !strings.HasPrefix(built, "1.1.1") {
+		t.Errorf("compiled with %q, loaded is %q", built, text)
+	}
 }

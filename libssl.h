@@ -212,6 +212,11 @@ int gossl_load_provider(const char *name, gossl_errors **errs);
 char *gossl_providers(void); /* names, a space behind each; the caller gives it to gossl_release */
 int gossl_fips(void);
 
+/* openssl.cnf (policy.c) */
+char *gossl_conf_file(void); /* the caller gives it to gossl_openssl_free */
+int gossl_conf_commands(const char *file, char **out, size_t *n, gossl_errors **errs);
+const char *gossl_modules_dir(void);
+
 /* Keys in Go (signer.c) */
 int gossl_can_sign(void);
 gossl_cert *gossl_cert_signer(const unsigned char *certs, const size_t *lens, size_t n, const unsigned char *spki, size_t spki_len,
@@ -263,6 +268,8 @@ static inline long gossl_ctx_get_cache_size(SSL_CTX *c) { return SSL_CTX_sess_ge
 static inline long gossl_ctx_counter(SSL_CTX *c, int which) { return SSL_CTX_ctrl(c, which, 0, NULL); }
 static inline int gossl_ctx_min(SSL_CTX *c) { return (int)SSL_CTX_get_min_proto_version(c); }
 static inline int gossl_ctx_max(SSL_CTX *c) { return (int)SSL_CTX_get_max_proto_version(c); }
+static inline int gossl_ctx_cipher_num(SSL_CTX *c) { STACK_OF(SSL_CIPHER) *s = SSL_CTX_get_ciphers(c); return s == NULL ? 0 : sk_SSL_CIPHER_num(s); }
+static inline const SSL_CIPHER *gossl_ctx_cipher_at(SSL_CTX *c, int i) { return sk_SSL_CIPHER_value(SSL_CTX_get_ciphers(c), i); }
 static inline X509 *gossl_peer_cert(gossl_ssl *g) { return gossl_peer_certificate(g->ssl); }
 static inline int gossl_x509_num(STACK_OF(X509) *s) { return s == NULL ? 0 : sk_X509_num(s); }
 static inline X509 *gossl_x509_at(STACK_OF(X509) *s, int i) { return sk_X509_value(s, i); }

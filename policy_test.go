@@ -168,7 +168,14 @@ var cnfCases = map[string]cnfCase{
 		&tls.Config{CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}}, "refused: handshake_failure"},
 	"Ciphersuites": {"Ciphersuites = TLS_CHACHA20_POLY1305_SHA256", openssl.Config{}, &tls.Config{}, "TLS_CHACHA20_POLY1305_SHA256"},
 	"Groups":       {"Groups = P-384", openssl.Config{}, &tls.Config{}, "CurveP384"},
+	"SignatureAlgorithms": {"SignatureAlgorithms = RSA-PSS+SHA256:RSA+SHA256", openssl.Config{MaxVersion: tls.VersionTLS12}, &tls.Config{},
+		"TLS_ECDHE_RSA_WITH_"},
+	"all at once": {"MinProtocol = TLSv1.3\nCiphersuites = TLS_AES_128_GCM_SHA256\nGroups = P-521\nSignatureAlgorithms = RSA-PSS+SHA256", openssl.Config{},
+		&tls.Config{}, "{TLS 1.3 TLS_AES_128_GCM_SHA256 CurveP521 }"},
+	"a Config's groups take their place": {"Groups = P-384", openssl.Config{Groups: "P-521"}, &tls.Config{}, "CurveP521"},
 	// RSA-2048 has 112 bits of security; level 3 wants 128.
+	"the security level, by default":     {"CipherString = DEFAULT@SECLEVEL=3", openssl.Config{}, &tls.Config{Certificates: []tls.Certificate{testcert.ServerRSA().TLS}}, "refused"},
+	"a security level that is no higher": {"CipherString = DEFAULT@SECLEVEL=2", openssl.Config{}, &tls.Config{Certificates: []tls.Certificate{testcert.ServerRSA().TLS}}, "TLS 1.3"},
 	"the security level": {"CipherString = DEFAULT@SECLEVEL=3", openssl.Config{CipherList: "DEFAULT", MaxVersion: tls.VersionTLS12},
 		&tls.Config{Certificates: []tls.Certificate{testcert.ServerRSA().TLS}}, "refused"},
 	"the security level stays under a cipher list": {"CipherString = DEFAULT@SECLEVEL=3",
@@ -197,13 +204,120 @@ func TestOpenSSLCnf(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for name, test := range cnfCases {
-		file := writeFile(t, dir, "openssl.cnf", []byte("openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = policy\n[policy]\n"+test.cnf+"\n"))
+		file := writeFile(t, dir, "openssl.cnf", policyCnf(test.cnf))
 		out := child(t, "OPENSSL_CONF="+file, which+"="+name)
 		_, line, _ := strings.Cut(out, "outcome:")
 		line, _, _ = strings.Cut(line, "\n")
 		if !strings.Contains(line, test.want) {
 			t.Errorf("%s: %q, want %q in\n%s", name, line, test.want, out)
 		}
+	}
+}
+
+// TestOpenSSLCnfServer: a server is bound as a client is, by its certificates' keys too.
+func TestOpenSSLCnfServer(t *testing.T) {
+	if !inChild() {
+		child(t, "OPENSSL_CONF="+writeFile(t, t.TempDir(), "openssl.cnf", policyCnf("MinProtocol = TLSv1.3\nCipherString = DEFAULT@SECLEVEL=3\n")))
+		return
+	}
+	_, err := openssl.NewCtx(&openssl.Config{Certificates: pairs(t, testcert.ServerRSA())})
+	if e := asError(t, err); !errors.Is(err, openssl.ErrBadCertificate) || !strings.Contains(e.Error(), "ee key too small") {
+		t.Errorf("RSA-2048 at level 3: %v", err)
+	}
+	ctx := newCtx(t, openssl.Config{Certificates: pairs(t, testcert.Server()), MinVersion: tls.VersionTLS12})
+	if p := ctx.Policy(); p.MinVersion != tls.VersionTLS13 || p.SecurityLevel != 3 {
+		t.Errorf("policy %+v", p)
+	}
+	for version, alert := range map[uint16]string{tls.VersionTLS12: "protocol_version", tls.VersionTLS13: ""} {
+		a, b := tcpEnds(t)
+		_, err := handshakes(t, tls.Client(a, &tls.Config{InsecureSkipVerify: true, MaxVersion: version}), serverOver(t, b, ctx))
+		if alertOf(err) != alert {
+			t.Errorf("a client of %s: %v", tls.VersionName(version), err)
+		}
+	}
+}
+
+func policyCnf(lines string) []byte {
+	return []byte("openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = policy\n[policy]\n" + lines + "\n")
+}
+
+// TestSystemPolicy: what stands in openssl.cnf, and what of it the loaded libssl does not take: libssl says
+// nothing of it, and goes on.
+func TestSystemPolicy(t *testing.T) {
+	type said struct {
+		Name, Value string
+		Taken       bool
+	}
+	none := []said{}
+	all := openssl.LibraryVersionNumber() >= version3 // 1.1.1 stops at the first that it does not take
+	cases := map[string]struct {
+		cnf  []byte // nil: no file
+		want []said
+		err  string
+		min  uint16
+	}{
+		"no file":    {want: none, min: tls.VersionTLS12},
+		"empty":      {cnf: []byte{}, want: none, min: tls.VersionTLS12},
+		"no policy":  {cnf: []byte("openssl_conf = init\n[init]\noid_section = oids\n[oids]\n"), want: none, min: tls.VersionTLS12},
+		"no section": {cnf: []byte("openssl_conf = init\n[init]\nssl_conf = nowhere\n"), want: none, min: tls.VersionTLS12},
+		"a policy": {cnf: policyCnf("MinProtocol = TLSv1.3\n2.Groups = P-384"), want: []said{{"MinProtocol", "TLSv1.3", true}, {"Groups", "P-384", true}},
+			min: tls.VersionTLS13},
+		"bad value": {cnf: policyCnf("MinProtocol = TLSv9"), want: []said{{"MinProtocol", "TLSv9", false}}, min: tls.VersionTLS12},
+		"an unknown command": {cnf: policyCnf("Gopher = 1\nMinProtocol = TLSv1.3"), want: []said{{"Gopher", "1", false}, {"MinProtocol", "TLSv1.3", all}},
+			min: map[bool]uint16{true: tls.VersionTLS13, false: tls.VersionTLS12}[all]},
+		"not a file of that form": {cnf: []byte("openssl_conf = init\n[init\n"), err: "missing close square bracket", min: tls.VersionTLS12},
+		"binary":                  {cnf: []byte("\x00\xff[\x01=\n"), want: none, min: tls.VersionTLS12},
+	}
+	if inChild() {
+		test := cases[os.Getenv("OPENSSL_GO_TEST_CNF")]
+		file, commands, err := openssl.SystemPolicy()
+		if file != os.Getenv("OPENSSL_CONF") {
+			t.Errorf("file %q", file)
+		}
+		if test.err != "" {
+			if !errors.Is(err, openssl.ErrConfig) || !strings.Contains(err.Error(), test.err) || commands != nil {
+				t.Errorf("%v, %v", commands, err)
+			}
+		} else {
+			got := []said{}
+			for _, c := range commands {
+				if c.Err != nil && !errors.Is(c.Err, openssl.ErrConfig) {
+					t.Errorf("%s: %v", c.Name, c.Err)
+				}
+				got = append(got, said{c.Name, c.Value, c.Err == nil})
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" || err != nil {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+		}
+		ctx := newCtx(t, openssl.Config{})
+		if got := ctx.Policy().MinVersion; got != test.min {
+			t.Errorf("a Ctx begins at %s, want %s", tls.VersionName(got), tls.VersionName(test.min))
+		}
+		return
+	}
+	dir := t.TempDir()
+	for name, test := range cases {
+		t.Logf("%s:", name)
+		file := writeFile(t, dir, "openssl.cnf", test.cnf)
+		if test.cnf == nil {
+			file += ".none"
+		}
+		child(t, "OPENSSL_CONF="+file, "OPENSSL_GO_TEST_CNF="+name)
+	}
+}
+
+// TestCipherSuites: those that are asked for, in their order, by TLS's names.
+func TestCipherSuites(t *testing.T) {
+	ctx := newCtx(t, openssl.Config{Ciphersuites: "TLS_CHACHA20_POLY1305_SHA256", CipherList: "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"})
+	want := []openssl.CipherSuite{{ID: tls.TLS_CHACHA20_POLY1305_SHA256, Name: "TLS_CHACHA20_POLY1305_SHA256"},
+		{ID: tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, Name: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
+		{ID: tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, Name: "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"}}
+	if diff := cmp.Diff(want, ctx.CipherSuites()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := new(openssl.Ctx).CipherSuites(); got != nil {
+		t.Errorf("of a Ctx that NewCtx did not make: %v", got)
 	}
 }
 

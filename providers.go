@@ -107,22 +107,3 @@ func Providers() []string { return strings.Fields(providerNames()) }
 //
 // OpenSSL: EVP_default_properties_is_fips_enabled(3).
 func FIPSEnabled() bool { return fipsEnabled() }
-
-// Policy is what openssl.cnf, the system's policy and a Config came to together.
-type Policy struct {
-	MinVersion, MaxVersion uint16 // MaxVersion 0: the library's highest
-	SecurityLevel          int
-	Properties             string
-}
-
-// Policy tells what a Ctx enforces; zero for one that NewCtx did not make.
-//
-// OpenSSL: SSL_CTX_get_min_proto_version(3), SSL_CTX_get_security_level(3).
-func (c *Ctx) Policy() Policy {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.h == nil {
-		return Policy{}
-	}
-	return Policy{uint16(c.h.minVersion()), uint16(c.h.maxVersion()), c.h.securityLevel(), c.cfg.Properties}
-}

@@ -1,5 +1,5 @@
 // Command closenotify shows how TLS connections end: on its own ends (demo), on a live server
-// (probe), to a client under test (serve), and step by step (script).
+// (probe), to a client under test (serve), and step by step (script); env tells on which OpenSSL.
 package main
 
 import (
@@ -99,6 +99,6 @@ func newRoot() *cobra.Command {
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(demo, newProbe(), newServe(), newScript())
+	root.AddCommand(demo, newEnv(), newProbe(), newServe(), newScript())
 	return root
 }

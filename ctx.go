@@ -70,7 +70,9 @@ type Config struct {
 	// OpenSSL's names; empty is what openssl.cnf says, or the library's default.
 	CipherList   string // up to TLS 1.2
 	Ciphersuites string // TLS 1.3
-	Groups       string
+	// Groups are those of the key exchange, such as "X25519MLKEM768:X25519", post-quantum from OpenSSL 3.5
+	// on: one that the loaded library lacks is errors.ErrUnsupported.
+	Groups string
 
 	// KeyLogWriter receives lines that decrypt the traffic; for debugging only.
 	KeyLogWriter io.Writer
@@ -219,6 +221,9 @@ func (c *Ctx) configure(h *ctxHandle) error {
 		return err
 	}
 	if err := h.setStrings(cfg.CipherList, cfg.Ciphersuites, cfg.Groups); err != nil {
+		if missing := missingGroup(cfg.Groups); missing != nil {
+			return missing
+		}
 		return err
 	}
 	if len(cfg.NextProtos) > 0 {

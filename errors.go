@@ -192,6 +192,9 @@ var (
 	ErrNoServerName = errors.New("either ServerName or InsecureSkipVerify must be set")
 	// ErrTooManyKeyUpdates: the peer sent KeyUpdates without any data between them.
 	ErrTooManyKeyUpdates = errors.New("too many KeyUpdates without data")
+	// ErrNotTLS13: the connection is of an older version, which lacks what was asked. It is
+	// errors.ErrUnsupported.
+	ErrNotTLS13 = fmt.Errorf("%w: the connection is not TLS 1.3", errors.ErrUnsupported)
 	// ErrUnreadData: Shutdown met application data; Read returns it.
 	ErrUnreadData = errors.New("the peer sent data that was not read")
 )

@@ -155,7 +155,11 @@ void gossl_message_cb(int sent, int version, int type, const void *p, size_t n, 
             g->seen |= GOSSL_SEEN_CERTIFICATE;
         else if (!sent && b[0] == SSL3_MT_FINISHED)
             g->seen |= GOSSL_SEEN_FINISHED;
-        else if (!sent && b[0] == SSL3_MT_KEY_UPDATE)
+        else if (sent && b[0] == SSL3_MT_KEY_UPDATE)
+            g->key_updates_asked += n > 4 && b[4] == SSL_KEY_UPDATE_REQUESTED;
+        else if (b[0] == SSL3_MT_KEY_UPDATE && g->key_updates == GOSSL_MAX_KEY_UPDATES && g->key_updates_asked > 0)
+            g->key_updates_asked--;
+        else if (b[0] == SSL3_MT_KEY_UPDATE)
             g->key_updates++;
     }
     if (g->trace) {

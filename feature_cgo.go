@@ -148,3 +148,11 @@ func (c *ctxHandle) cipherSuites() (out []CipherSuite) {
 	}
 	return out
 }
+
+// ---- what some versions have ----
+
+func hasGroup(name string) bool {
+	cs := C.CString(name)
+	defer C.free(unsafe.Pointer(cs))
+	return C.gossl_has_group(cs) == 1
+}

@@ -17,8 +17,6 @@ const (
 
 	batch      = 64 << 10 // plaintext sealed at once
 	maxReplies = 64 << 10 // of ours, before Read opens no more records
-	// maxKeyUpdates without data between them: each costs a reply, and libssl knows no limit.
-	maxKeyUpdates = 32
 
 	replyPoll = 5 * time.Millisecond
 )
@@ -281,6 +279,12 @@ func (c *conn) write(p []byte) (int, error) {
 		}
 		if len(p) == 0 {
 			return total, nil
+		}
+		if c.h.midMessage() {
+			if err := c.settle("write"); err != nil {
+				return total, err
+			}
+			continue
 		}
 		n := min(len(p), batch)
 		if c.h.write(p[:n]) != 1 {

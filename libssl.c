@@ -139,6 +139,7 @@ static int end(gossl_ssl *g, int ret, int ask)
     if (ask)
         g->errs = gossl_take_errors();
     g->mask = SSL_get_shutdown(g->ssl);
+    g->in_init = SSL_in_init(g->ssl);
     g->pending = (size_t)SSL_pending(g->ssl);
     gossl_running(NULL);
     return ret;
@@ -244,7 +245,7 @@ int gossl_clear(gossl_ssl *g)
     r = SSL_clear(g->ssl);
     g->seen = g->hellos = 0;
     g->alert_in = g->alert_out = -1;
-    g->key_updates = 0;
+    g->key_updates = g->key_updates_asked = 0;
     if (g->hello_state != GOSSL_HELLO_OFF)
         g->hello_state = GOSSL_HELLO_ASK;
     return end(g, r, r != 1);

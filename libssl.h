@@ -65,6 +65,9 @@ enum { /* bits of gossl_ssl.seen */
     GOSSL_SEEN_SERVER_HELLO = 32 /* sent or received, a HelloRetryRequest too */
 };
 
+/* KeyUpdates without data between them: each costs a reply, and libssl knows no limit. */
+enum { GOSSL_MAX_KEY_UPDATES = 32 };
+
 enum { GOSSL_HELLO_OFF, GOSSL_HELLO_ASK, GOSSL_HELLO_WAITING, GOSSL_HELLO_ANSWERED };
 
 /* A signature that Go is to make. */
@@ -92,6 +95,7 @@ typedef struct {
 
     /* The answer of the last operation. */
     int ret, err, sys, mask;
+    int in_init; /* in a handshake, or within a message that follows it */
     int int_ret, int_err; /* of SSL_read, not SSL_read_ex; SSL_get_error for SSL_shutdown's 0 too */
     size_t n, pending;
     gossl_errors *errs; /* taken by the Go side */
@@ -99,6 +103,7 @@ typedef struct {
     /* What the message callback saw. */
     int seen, alert_in, alert_out; /* fatal alerts, -1 none */
     unsigned key_updates;          /* received since the last application data */
+    unsigned key_updates_asked;    /* by us: so many may come above GOSSL_MAX_KEY_UPDATES and do not count */
     int hellos;
 
     int refs; /* to ssl, beside the first */
@@ -216,6 +221,9 @@ int gossl_fips(void);
 char *gossl_conf_file(void); /* the caller gives it to gossl_openssl_free */
 int gossl_conf_commands(const char *file, char **out, size_t *n, gossl_errors **errs);
 const char *gossl_modules_dir(void);
+
+/* What some versions have (modern.c) */
+int gossl_has_group(const char *name);
 
 /* Keys in Go (signer.c) */
 int gossl_can_sign(void);

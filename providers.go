@@ -47,8 +47,8 @@ func LoadCertificateURI(certURI, keyURI string) (*Certificate, error) {
 // loadURIs puts the certificate of the Config's URIs behind the others.
 func (c *Ctx) loadURIs() error {
 	cfg := &c.cfg
-	if cfg.Properties != "" && LibraryVersionNumber() < 0x30000000 {
-		return unsupported("config", "Properties", "OpenSSL 3.0")
+	if cfg.Properties != "" && !atLeast3() {
+		return featureProperties.missing("config")
 	}
 	if strings.Contains(cfg.Properties, "\x00") {
 		return configError("Properties %q", cfg.Properties)
@@ -79,8 +79,8 @@ var providers struct {
 // OpenSSL: OSSL_PROVIDER_try_load(3).
 func LoadProvider(name string) error {
 	const op = "provider"
-	if LibraryVersionNumber() < 0x30000000 {
-		return unsupported(op, "providers", "OpenSSL 3.0")
+	if !atLeast3() {
+		return featureProviders.missing(op)
 	}
 	if name == "" || strings.ContainsAny(name, "/\x00") {
 		return configError("provider %q", name)

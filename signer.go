@@ -60,7 +60,7 @@ func SignerCertificate(chain [][]byte, key crypto.Signer) (*Certificate, error) 
 		return nil, callerError(op, fmt.Errorf("%w: a key of type %T", ErrBadCertificate, public))
 	}
 	if !canSign() {
-		return nil, unsupported(op, "crypto.Signer", "OpenSSL 3.0 with ASYNC jobs")
+		return nil, featureSigner.missing(op)
 	}
 	spki, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {

@@ -147,6 +147,7 @@ func (h sslHandle) class() ErrorClass        { return ErrorClass(h.p.err) }
 func (h sslHandle) mask() ShutdownState      { return ShutdownState(h.p.mask) }
 func (h sslHandle) n() int                   { return int(h.p.n) }
 func (h sslHandle) hasErrors() bool          { return h.p.errs != nil }
+func (h sslHandle) midMessage() bool         { return h.p.in_init != 0 }
 func (h sslHandle) hasEvents() bool          { return h.p.events.n != 0 }
 func (h sslHandle) keyUpdates() int          { return int(h.p.key_updates) }
 func (h sslHandle) saw(bits int) bool        { return int(h.p.seen)&bits != 0 }
@@ -178,6 +179,9 @@ const (
 	sentCloseNotify = C.GOSSL_SENT_CLOSE_NOTIFY
 	seenHRR         = C.GOSSL_SEEN_HRR
 )
+
+// maxKeyUpdates may come without data between them.
+const maxKeyUpdates = C.GOSSL_MAX_KEY_UPDATES
 
 func cbool(b bool) C.int {
 	if b {

@@ -99,6 +99,6 @@ func newRoot() *cobra.Command {
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(demo, newEnv(), newProbe(), newServe(), newScript())
+	root.AddCommand(demo, newEnv(), newFeatures(), newProbe(), newServe(), newScript())
 	return root
 }

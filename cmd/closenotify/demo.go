@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +14,7 @@ import (
 
 func newDemo() *cobra.Command {
 	var asJSON bool
-	var storeURL string
+	var storeURL, diagram, page string
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show every ending on four protocols, in this process",
@@ -21,6 +24,12 @@ func newDemo() *cobra.Command {
 			"are in this process; nothing leaves it but, with --store, sealed sessions.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if diagram != "" && !slices.Contains(demo.Protos(), diagram) {
+				return usagef("--diagram is of one of %s, not %q", strings.Join(demo.Protos(), ", "), diagram)
+			}
+			if diagram != "" && asJSON {
+				return usagef("--diagram and --json exclude each other")
+			}
 			var cache openssl.SessionCache
 			var store *sharedStore
 			if storeURL != "" {
@@ -37,17 +46,25 @@ func newDemo() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return writeJSON(cmd.OutOrStdout(), report)
+			out := cmd.OutOrStdout()
+			switch {
+			case asJSON:
+				err = writeJSON(out, report)
+			case diagram != "":
+				err = report.WriteDiagrams(out, diagram)
+			default:
+				err = report.WriteText(out)
 			}
-			if err := report.WriteText(cmd.OutOrStdout()); err != nil || store == nil {
-				return err
+			if err == nil && store != nil && !asJSON {
+				_, err = fmt.Fprintf(out, "\n%s\n", store.summary())
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "\n%s\n", store.summary())
-			return err
+			return errors.Join(err, writePage(page, report.WritePage))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON")
+	cmd.Flags().StringVar(&diagram, "diagram", "", "draw each ending on one `protocol`, not tables")
+	cmd.Flags().Lookup("diagram").NoOptDefVal = demo.Protos()[len(demo.Protos())-1]
+	cmd.Flags().StringVar(&page, "html", "", htmlHelp)
 	cmd.Flags().StringVar(&storeURL, "store", "", "keep the server's sessions in a Redis, `redis://HOST:PORT/DB`, not in libssl's cache")
 	return cmd
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -16,8 +17,8 @@ import (
 
 func newProbe() *cobra.Command {
 	var o probe.Options
-	var asJSON, tls12, tls13 bool
-	var certFile, keyFile string
+	var asJSON, diagram, tls12, tls13 bool
+	var certFile, keyFile, page string
 	cmd := &cobra.Command{
 		Use:   "probe HOST:PORT",
 		Short: "Tell how a live server ends connections",
@@ -54,6 +55,9 @@ func newProbe() *cobra.Command {
 			if keyFile != "" && certFile == "" {
 				return usagef("--key needs --cert")
 			}
+			if diagram && asJSON {
+				return usagef("--diagram and --json exclude each other")
+			}
 			switch {
 			case tls12 && tls13:
 				return usagef("--tls1.2 and --tls1.3 exclude each other")
@@ -77,15 +81,22 @@ func newProbe() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("%s: %w", o.Target, err)
 			}
-			if asJSON {
-				return writeJSON(cmd.OutOrStdout(), report)
+			switch {
+			case asJSON:
+				err = writeJSON(cmd.OutOrStdout(), report)
+			case diagram:
+				err = report.WriteDiagrams(cmd.OutOrStdout())
+			default:
+				err = report.WriteText(cmd.OutOrStdout())
 			}
-			return report.WriteText(cmd.OutOrStdout())
+			return errors.Join(err, writePage(page, report.WritePage))
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.BoolVar(&asJSON, "json", false, "print one line of JSON")
+	f.BoolVar(&diagram, "diagram", false, "draw what passed in each check")
+	f.StringVar(&page, "html", "", htmlHelp)
 	f.StringVar(&o.Request, "send", "", "the request, sent as it is (default: a GET of HTTP/1.0; with --starttls the protocol's goodbye)")
 	f.StringVar(&o.StartTLS, "starttls", "", "ask in clear text for TLS: "+strings.Join(starttls.Names(), ", "))
 	f.StringSliceVar(&o.ALPN, "alpn", nil, "protocols to offer, the first preferred, with commas between them")

@@ -9,10 +9,12 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"math/big"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/golibssl/openssl"
+	"github.com/golibssl/openssl/cmd/closenotify/internal/sequence"
 )
 
 type proto struct {
@@ -119,11 +121,19 @@ func newCertificate() (*openssl.Certificate, error) {
 // run makes a connection, ends it, and comes back with its session.
 func (c *contexts) run(e ending) (Row, error) {
 	row := Row{Proto: c.proto.name, Ending: e.name}
+	drawn := sequence.NewRecorder()
+	began := drawn.Now()
 	conn, err := c.connect(nil)
 	if err != nil {
 		return row, err
 	}
+	if err := conn.draw(drawn, began); err != nil {
+		conn.free()
+		return row, err
+	}
 	e.run(conn)
+	row.Drawn = drawn.Diagram()
+	conn.drawn = nil
 	conn.free()
 	row.Steps, row.Reader = conn.steps, strings.Join(conn.reader.got, ", ")
 	if conn.err != nil {
@@ -156,6 +166,23 @@ type connection struct {
 	store          openssl.SessionCache
 	steps          []Step
 	err            error // the first that no ending explains
+	drawn          *sequence.Recorder
+}
+
+// draw draws the connection from here on, and what was before in one row.
+func (c *connection) draw(drawn *sequence.Recorder, began time.Duration) error {
+	if err := errors.Join(c.client.ssl.SetTrace(true), c.server.ssl.SetTrace(true)); err != nil {
+		return err
+	}
+	c.drawn = drawn
+	c.drawMasks()
+	drawn.AddSince(began, sequence.Event{Kind: sequence.Handshake, What: "handshake, and the server's first data"})
+	return nil
+}
+
+func (c *connection) drawMasks() {
+	c.drawn.SetMask(sequence.Client, sequence.KnownMask(c.client.ssl.GetShutdown()))
+	c.drawn.SetMask(sequence.Server, sequence.KnownMask(c.server.ssl.GetShutdown()))
 }
 
 // connect makes a connection on which the client has read something.
@@ -212,8 +239,33 @@ func (c *connection) handshake() error {
 }
 
 func (c *connection) do(step string, f func()) {
-	f()
+	who, verb, _ := strings.Cut(step, " ")
+	call := sequence.Event{Kind: sequence.Call, What: calls[verb]}
+	actor := c.client
+	if who == "server" {
+		call.From, actor = sequence.Server, c.server
+	}
+	c.drawn.Step(call, func(call *sequence.Event) {
+		f()
+		switch verb {
+		case "read":
+			call.Detail = actor.got[len(actor.got)-1]
+		case "shutdown", "quiet shutdown":
+			call.Detail = strconv.Itoa(actor.ssl.Last().Ret)
+		}
+	}, c.drawMasks)
 	c.steps = append(c.steps, Step{step, c.client.ssl.GetShutdown(), c.server.ssl.GetShutdown()})
+}
+
+// calls are the calls of libssl behind the steps; the others are TCP's.
+var calls = map[string]string{
+	"shutdown":       "SSL_shutdown",
+	"quiet shutdown": "SSL_set_quiet_shutdown, SSL_shutdown",
+	"set 1":          "SSL_set_shutdown(SSL_SENT_SHUTDOWN)",
+	"write":          "SSL_write",
+	"write, cut":     "SSL_write",
+	"alert":          "SSL_read: a record that nobody sealed",
+	"read":           "SSL_read",
 }
 
 // fail keeps the first error that is not part of an ending.

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/golibssl/openssl"
+	"github.com/golibssl/openssl/cmd/closenotify/internal/sequence"
 )
 
 // Report is what Run found.
@@ -25,6 +26,8 @@ type Row struct {
 	Steps   []Step `json:"steps"`
 	Reader  string `json:"reader"`  // what the end that reads last got
 	Session string `json:"session"` // resumed, full or none, when the client comes back with it
+
+	Drawn *sequence.Diagram `json:"-"` // what passed
 }
 
 // Step is one step with the shutdown states after it.
@@ -60,71 +63,81 @@ func Run(store openssl.SessionCache, progress func(string)) (*Report, error) {
 // ending is a way to end a connection.
 type ending struct {
 	name, help string
+	means      string // for who looks at the page
 	run        func(*connection)
 }
 
 // In each of them the client has read what the server wrote first, and with it the tickets of TLS
 // 1.3. An end that is gone reads nothing more.
 var endings = []ending{
-	{"clean", "both ends say close_notify and wait for the other's", func(c *connection) {
-		c.do("client shutdown", c.client.shutdown)
-		c.do("server read", c.server.read)
-		c.do("server shutdown", c.server.shutdown)
-		c.do("client read", c.client.read)
-		c.reader = c.server
-	}},
-	{"one-way", "the client says close_notify and goes, the server only closes", func(c *connection) {
-		c.do("client shutdown", c.client.shutdown)
-		c.do("client fin", c.client.fin)
-		c.do("server read", c.server.read)
-		c.reader = c.server
-	}},
-	{"quiet", "the client shuts down quietly: nothing is sent", func(c *connection) {
-		c.do("client quiet shutdown", c.client.quietShutdown)
-		c.do("client fin", c.client.fin)
-		c.do("server read", c.server.read)
-		c.reader = c.server
-	}},
-	{"set-without-sending", "the client sets SENT with SSL_set_shutdown: nothing is sent", func(c *connection) {
-		c.do("client set 1", c.client.setSent)
-		c.do("client fin", c.client.fin)
-		c.do("server read", c.server.read)
-		c.reader = c.server
-	}},
-	{"truncated", "the connection is cut between two records", func(c *connection) {
-		c.do("client write", c.client.write)
-		c.do("client fin", c.client.fin)
-		c.do("server read", c.server.read)
-		c.do("server read", c.server.read)
-		c.reader = c.server
-	}},
-	{"mid-record", "the connection is cut inside a record", func(c *connection) {
-		c.do("client write, cut", c.client.writeHalf)
-		c.do("client fin", c.client.fin)
-		c.do("server read", c.server.read)
-		c.reader = c.server
-	}},
-	{"fatal-alert", "the client fails and sends a fatal alert", func(c *connection) {
-		c.do("client alert", c.client.fail)
-		c.do("server read", c.server.read)
-		c.reader = c.server
-	}},
-	{"reset", "the client resets TCP", func(c *connection) {
-		c.do("client write", c.client.write)
-		c.do("client reset", c.client.reset)
-		c.do("server read", c.server.read)
-		c.do("server read", c.server.read)
-		c.reader = c.server
-	}},
-	{"half-close", "the client says close_notify first and reads the answer", func(c *connection) {
-		c.do("client shutdown", c.client.shutdown)
-		c.do("server read", c.server.read)
-		c.do("server write", c.server.write)
-		c.do("client read", c.client.read)
-		c.do("server shutdown", c.server.shutdown)
-		c.do("client read", c.client.read)
-		c.reader = c.client
-	}},
+	{"clean", "both ends say close_notify and wait for the other's",
+		"Each end knows that it has all, and that the other has too. The session can be resumed.", func(c *connection) {
+			c.do("client shutdown", c.client.shutdown)
+			c.do("server read", c.server.read)
+			c.do("server shutdown", c.server.shutdown)
+			c.do("client read", c.client.read)
+			c.reader = c.server
+		}},
+	{"one-way", "the client says close_notify and goes, the server only closes",
+		"The server has all, and tells: it reads an end, not a cut. It never says close_notify itself, so libssl drops its session from the cache (RFC 2246, section 7.2.1); one whose client holds the ticket is resumed all the same.", func(c *connection) {
+			c.do("client shutdown", c.client.shutdown)
+			c.do("client fin", c.client.fin)
+			c.do("server read", c.server.read)
+			c.reader = c.server
+		}},
+	{"quiet", "the client shuts down quietly: nothing is sent",
+		"SSL_shutdown sets both bits and sends nothing: the server cannot tell this from an attacker's cut. Use it only where the transport itself tells the end.", func(c *connection) {
+			c.do("client quiet shutdown", c.client.quietShutdown)
+			c.do("client fin", c.client.fin)
+			c.do("server read", c.server.read)
+			c.reader = c.server
+		}},
+	{"set-without-sending", "the client sets SENT with SSL_set_shutdown: nothing is sent",
+		"SSL_set_shutdown changes what this end believes, not what the other knows: the session is kept, and the server sees a cut.", func(c *connection) {
+			c.do("client set 1", c.client.setSent)
+			c.do("client fin", c.client.fin)
+			c.do("server read", c.server.read)
+			c.reader = c.server
+		}},
+	{"truncated", "the connection is cut between two records",
+		"All records that came are whole, and the stream may still lack its end: only close_notify tells. Treat what was read as incomplete.", func(c *connection) {
+			c.do("client write", c.client.write)
+			c.do("client fin", c.client.fin)
+			c.do("server read", c.server.read)
+			c.do("server read", c.server.read)
+			c.reader = c.server
+		}},
+	{"mid-record", "the connection is cut inside a record",
+		"The server waits for the rest of a record that never comes. From OpenSSL 3.0 its read is an error of its own, and the alert that it sends reaches nobody.", func(c *connection) {
+			c.do("client write, cut", c.client.writeHalf)
+			c.do("client fin", c.client.fin)
+			c.do("server read", c.server.read)
+			c.reader = c.server
+		}},
+	{"fatal-alert", "the client fails and sends a fatal alert",
+		"A fatal alert ends the connection for both, and neither may resume the session, whatever the policy.", func(c *connection) {
+			c.do("client alert", c.client.fail)
+			c.do("server read", c.server.read)
+			c.reader = c.server
+		}},
+	{"reset", "the client resets TCP",
+		"What had arrived can still be read; what was under way is lost, and nobody knows how much that was.", func(c *connection) {
+			c.do("client write", c.client.write)
+			c.do("client reset", c.client.reset)
+			c.do("server read", c.server.read)
+			c.do("server read", c.server.read)
+			c.reader = c.server
+		}},
+	{"half-close", "the client says close_notify first and reads the answer",
+		"The client's side ends first, and the answer comes after: what TLS 1.3 allows (RFC 8446, section 6.1) and TLS 1.2 did not.", func(c *connection) {
+			c.do("client shutdown", c.client.shutdown)
+			c.do("server read", c.server.read)
+			c.do("server write", c.server.write)
+			c.do("client read", c.client.read)
+			c.do("server shutdown", c.server.shutdown)
+			c.do("client read", c.client.read)
+			c.reader = c.client
+		}},
 }
 
 // WriteText writes the report as tables, one for each ending.

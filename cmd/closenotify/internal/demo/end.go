@@ -2,8 +2,10 @@ package demo
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/golibssl/openssl"
+	"github.com/golibssl/openssl/cmd/closenotify/internal/sequence"
 )
 
 // end is one end of a connection.
@@ -25,6 +27,7 @@ func (e *end) after() {
 	_, n := e.ssl.Queued()
 	p := make([]byte, n)
 	n, err := e.ssl.Take(p)
+	e.draw(n)
 	if err == nil && n > 0 && !e.peer.gone {
 		if e.cut {
 			n /= 2
@@ -36,8 +39,29 @@ func (e *end) after() {
 	}
 }
 
+// draw draws the records that a call has sealed, n bytes of them.
+func (e *end) draw(n int) {
+	records := e.conn.drawn.Take(e.side())
+	e.conn.drawn.Take(1 - e.side()) // drawn when they left
+	for _, record := range records {
+		record.Lost = e.peer.gone
+		if e.cut {
+			record.Detail = fmt.Sprintf("%d arrive", n/2)
+		}
+		e.conn.drawn.Add(record)
+	}
+}
+
+func (e *end) side() sequence.Side {
+	if e == e.conn.client {
+		return sequence.Client
+	}
+	return sequence.Server
+}
+
 func (e *end) takeSessions() {
 	for _, event := range e.ssl.Events() {
+		e.conn.drawn.Message(e.side(), event)
 		switch {
 		case e == e.conn.server && e.conn.store != nil:
 			if err := tell(e.conn.store, event); err != nil {
@@ -84,6 +108,7 @@ func (e *end) check(err error) {
 func (e *end) fin() {
 	e.gone = true
 	e.peer.ended = true
+	e.conn.drawn.Add(sequence.Event{Kind: sequence.Fin, From: e.side(), What: "FIN"})
 	if err := e.peer.ssl.FeedEOF(); err != nil {
 		e.conn.fail(err)
 	}
@@ -94,6 +119,7 @@ func (e *end) fin() {
 func (e *end) reset() {
 	e.gone = true
 	e.peer.isReset = true
+	e.conn.drawn.Add(sequence.Event{Kind: sequence.Reset, From: e.side(), What: "RST"})
 }
 
 // fail is a fatal error: a record that nobody sealed.

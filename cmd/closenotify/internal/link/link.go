@@ -13,6 +13,7 @@ import (
 
 	"github.com/golibssl/openssl"
 	"github.com/golibssl/openssl/cmd/closenotify/internal/ending"
+	"github.com/golibssl/openssl/cmd/closenotify/internal/sequence"
 )
 
 // Link is one end of a connection. One goroutine uses it.
@@ -24,6 +25,8 @@ type Link struct {
 	// Established tells that libssl has completed the handshake, which it may have although the last
 	// flight could not be sent.
 	Established bool
+	// Drawn records what passes, unless it is nil. Its client is this end.
+	Drawn *sequence.Recorder
 
 	timeout time.Duration
 	in      []byte // read from Conn and not yet given to libssl
@@ -57,6 +60,8 @@ func (l *Link) Handshake() error {
 	for {
 		err := l.SSL.Handshake()
 		l.drainEvents()
+		l.Drawn.Take(sequence.Client)
+		l.Drawn.Take(sequence.Server) // the caller draws handshakes, in one row
 		flushed := l.Flush()
 		if err == nil {
 			l.Established = true
@@ -110,6 +115,7 @@ func (l *Link) Watch() string {
 		}
 		if how != ending.Open {
 			l.Seen.End(how)
+			l.drawEnd(how)
 			return l.Seen.String()
 		}
 	}
@@ -156,11 +162,13 @@ func (l *Link) Sealed() []byte {
 
 // Send sends bytes as they are.
 func (l *Link) Send(p []byte) error {
+	records := l.Drawn.Take(sequence.Client)
 	if l.silent || len(p) == 0 {
 		return nil
 	}
 	l.Conn.SetWriteDeadline(time.Now().Add(l.timeout))
 	_, err := l.Conn.Write(p)
+	l.draw(records, err != nil)
 	if errors.Is(err, syscall.ECONNRESET) {
 		l.reset = true
 	}
@@ -170,7 +178,9 @@ func (l *Link) Send(p []byte) error {
 // CloseWrite ends this end's direction of the transport.
 func (l *Link) CloseWrite() error {
 	if c, ok := l.Conn.(interface{ CloseWrite() error }); ok {
-		return c.CloseWrite()
+		err := c.CloseWrite()
+		l.draw([]sequence.Event{{Kind: sequence.Fin, What: "FIN"}}, err != nil)
+		return err
 	}
 	return errors.New("the transport cannot end one direction alone")
 }
@@ -182,6 +192,7 @@ func (l *Link) Reset() error {
 			return err
 		}
 	}
+	l.draw([]sequence.Event{{Kind: sequence.Reset, What: "RST"}}, false)
 	return l.Conn.Close()
 }
 
@@ -224,10 +235,14 @@ func (l *Link) how(err error) ending.How {
 func (l *Link) open() (data []byte, some bool) {
 	for !l.Seen.Closed() && l.feedRecord() {
 		some = true
-		data = append(data, l.read()...)
+		read := l.read()
+		l.draw(l.Drawn.Take(sequence.Server), false)
+		l.Drawn.Say(sequence.Server, read)
+		data = append(data, read...)
 	}
 	if l.Seen.Closed() && len(l.in) > 0 {
 		some = true
+		l.draw([]sequence.Event{{Kind: sequence.Other, From: sequence.Server, What: "what nobody can open", Bytes: len(l.in)}}, false)
 		l.in = nil
 		l.Seen.Unreadable()
 	}
@@ -256,9 +271,45 @@ func (l *Link) read() (data []byte) {
 func (l *Link) drainEvents() {
 	for _, e := range l.SSL.Events() {
 		l.Seen.Message(e)
+		l.Drawn.Message(sequence.Client, e)
 		if e.Kind == openssl.EventNewSession {
 			l.Session = e.Session
 		}
+	}
+}
+
+// draw adds rows with the masks as they stand: ours, and of the peer's what its close_notify shows.
+func (l *Link) draw(rows []sequence.Event, lost bool) {
+	if l.Drawn == nil {
+		return
+	}
+	l.Drawn.SetMask(sequence.Client, sequence.KnownMask(l.SSL.GetShutdown()))
+	var peer sequence.Mask
+	if l.Seen.CloseNotify() {
+		peer = sequence.Mask{State: openssl.SentShutdown, Known: openssl.SentShutdown}
+	}
+	l.Drawn.SetMask(sequence.Server, peer)
+	for _, row := range rows {
+		row.Lost = lost
+		l.Drawn.Add(row)
+	}
+}
+
+// drawEnd draws how the transport ended, and what came of a record that did not come whole.
+func (l *Link) drawEnd(how ending.How) {
+	var rows []sequence.Event
+	if len(l.in) > 0 {
+		rows = append(rows, sequence.Event{Kind: sequence.Other, From: sequence.Server, What: "the beginning of a record", Bytes: len(l.in)})
+	}
+	switch how {
+	case ending.Fin:
+		rows = append(rows, sequence.Event{Kind: sequence.Fin, From: sequence.Server, What: "FIN"})
+	case ending.Reset:
+		rows = append(rows, sequence.Event{Kind: sequence.Reset, From: sequence.Server, What: "RST"})
+	}
+	l.draw(rows, false)
+	if how == ending.Wait {
+		l.Drawn.AddSilence(sequence.Event{Kind: sequence.Silence, From: sequence.Server, What: "silence, TCP stays open"})
 	}
 }
 

@@ -4,40 +4,69 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/golibssl/openssl/cmd/closenotify/internal/sequence"
 )
 
-// WriteText writes the report for a reader: each result, and what it means.
-func (r *Report) WriteText(w io.Writer) error {
-	var b strings.Builder
-	group := r.Group
-	if group == "" {
-		group = "group not told"
+// Finding is a check with its result, what it means, and what passed.
+type Finding struct {
+	Check   string
+	Version string // 1.2 or 1.3 of a check that is made with both
+	Result  string
+	Advice  string
+	Drawn   *sequence.Diagram
+}
+
+// Name is the check's name, with the version.
+func (f *Finding) Name() string { return strings.TrimSpace(f.Check + " " + f.Version) }
+
+// Findings are the checks in the order in which they were made.
+func (r *Report) Findings() []Finding {
+	c, d := &r.Checks, &r.Drawn
+	drop, afterClose := c.ResumeAfterDrop, c.ResumeAfterClose
+	return []Finding{
+		{"end_of_response", "", c.EndOfResponse, adviseEndOfResponse(c.EndOfResponse), d.EndOfResponse.Diagram()},
+		{"answer_to_close_notify", "", c.AnswerToCloseNotify, adviseAnswer(c.AnswerToCloseNotify), d.Answer.Diagram()},
+		{"half_close", "", c.HalfClose, adviseHalfClose(c.HalfClose), d.HalfClose.Diagram()},
+		{"bare_fin", "", c.BareFin, adviseFin(c.BareFin, "an idle connection"), d.BareFin.Diagram()},
+		{"partial_then_fin", "", c.PartialThenFin, adviseFin(c.PartialThenFin, "a connection in the middle of a request"), d.Partial.Diagram()},
+		{"reset", "", c.Reset, adviseReset(c.Reset), d.Reset.Diagram()},
+		{"resume_after_close", "1.2", afterClose.TLS12, adviseAfterClose(afterClose.TLS12), d.AfterClose[0].Diagram()},
+		{"resume_after_close", "1.3", afterClose.TLS13, adviseAfterClose(afterClose.TLS13), d.AfterClose[1].Diagram()},
+		{"resume_after_drop", "1.2", drop.TLS12, adviseAfterDrop(drop.TLS12), d.AfterDrop[0].Diagram()},
+		{"resume_after_drop", "1.3", drop.TLS13, adviseAfterDrop(drop.TLS13), d.AfterDrop[1].Diagram()},
 	}
-	fmt.Fprintf(&b, "%s, %s, %s, ", r.Target, r.TLS, group)
+}
+
+// negotiated is what both ends agreed on. The protocol is the server's word: it may hold anything.
+func (r *Report) negotiated() string {
+	parts := []string{r.TLS, r.Group}
+	if r.Group == "" {
+		parts[1] = "group not told"
+	}
 	if r.ALPN != "" {
-		fmt.Fprintf(&b, "ALPN %s, ", r.ALPN)
+		parts = append(parts, "ALPN "+sequence.Printable(r.ALPN))
 	}
-	fmt.Fprintf(&b, "probed with %s\n", r.OpenSSL)
-	add := func(name, result, advice string) {
-		fmt.Fprintf(&b, "\n%-23s %s\n    %s\n", name, result, advice)
-	}
-	c := &r.Checks
-	add("end_of_response", c.EndOfResponse, adviseEndOfResponse(c.EndOfResponse))
-	add("answer_to_close_notify", c.AnswerToCloseNotify, adviseAnswer(c.AnswerToCloseNotify))
-	add("half_close", c.HalfClose, adviseHalfClose(c.HalfClose))
-	add("bare_fin", c.BareFin, adviseFin(c.BareFin, "an idle connection"))
-	add("partial_then_fin", c.PartialThenFin, adviseFin(c.PartialThenFin, "a connection in the middle of a request"))
-	add("reset", c.Reset, adviseReset(c.Reset))
-	for _, v := range []struct {
-		name   string
-		result Resumption
-		advise func(string) string
-	}{
-		{"resume_after_close", c.ResumeAfterClose, adviseAfterClose},
-		{"resume_after_drop", c.ResumeAfterDrop, adviseAfterDrop},
-	} {
-		add(v.name+" 1.2", v.result.TLS12, v.advise(v.result.TLS12))
-		add(v.name+" 1.3", v.result.TLS13, v.advise(v.result.TLS13))
+	return strings.Join(parts, ", ")
+}
+
+// WriteText writes the report for a reader: each result, and what it means.
+func (r *Report) WriteText(w io.Writer) error { return r.write(w, false) }
+
+// WriteDiagrams writes the report with a diagram of each check.
+func (r *Report) WriteDiagrams(w io.Writer) error { return r.write(w, true) }
+
+func (r *Report) write(w io.Writer, draw bool) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %s, probed with %s\n", r.Target, r.negotiated(), r.OpenSSL)
+	for _, f := range r.Findings() {
+		fmt.Fprintf(&b, "\n%-23s %s\n    %s\n", f.Name(), f.Result, f.Advice)
+		if draw && f.Drawn != nil {
+			fmt.Fprintln(&b)
+			if err := f.Drawn.WriteText(&b); err != nil {
+				return err
+			}
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

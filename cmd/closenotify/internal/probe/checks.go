@@ -9,6 +9,7 @@ import (
 	"github.com/golibssl/openssl"
 	"github.com/golibssl/openssl/cmd/closenotify/internal/ending"
 	"github.com/golibssl/openssl/cmd/closenotify/internal/link"
+	"github.com/golibssl/openssl/cmd/closenotify/internal/sequence"
 )
 
 // watch does what a check's name says, is silent from then on, and returns how the server ended. A
@@ -21,8 +22,8 @@ func watch(l *link.Link, act func(*link.Link) error) string {
 }
 
 // check makes a connection for a check.
-func (p *prober) check(ctx context.Context, act func(*link.Link) error) string {
-	l, err := p.dial(ctx, p.ctx, nil)
+func (p *prober) check(ctx context.Context, act func(*link.Link) error, drawn *sequence.Recorder) string {
+	l, err := p.dial(ctx, p.ctx, nil, drawn)
 	if err != nil {
 		return Failed
 	}
@@ -52,15 +53,15 @@ func (p *prober) partialThenFin(l *link.Link) error {
 	return l.CloseWrite()
 }
 
-func (p *prober) resetAndReturn(ctx context.Context) string {
-	l, err := p.dial(ctx, p.ctx, nil)
+func (p *prober) resetAndReturn(ctx context.Context, drawn *sequence.Recorder) string {
+	l, err := p.dial(ctx, p.ctx, nil, drawn)
 	if err != nil {
 		return Failed
 	}
 	l.Write(p.halfRequest())
 	l.Reset()
 	l.Close()
-	again, err := p.dial(ctx, p.ctx, nil)
+	again, err := p.dial(ctx, p.ctx, nil, drawn)
 	if err != nil {
 		return Failed
 	}
@@ -71,6 +72,7 @@ func (p *prober) resetAndReturn(ctx context.Context) string {
 // leave ends a connection that has served its purpose. It reads what is on its way, tickets: closing
 // over it would reset the connection.
 func leave(l *link.Link) {
+	l.Drawn = nil // the check is over
 	defer l.Close()
 	l.Shutdown()
 	l.Silence()
@@ -90,12 +92,12 @@ const (
 )
 
 // resumption ends a connection that gave a session and offers this on a second one.
-func (p *prober) resumption(ctx context.Context, version uint16, end func(*link.Link)) string {
+func (p *prober) resumption(ctx context.Context, version uint16, end func(*link.Link), drawn *sequence.Recorder) string {
 	c, err := p.newCtx(version)
 	if err != nil {
 		return Failed // openssl.cnf forbids the version
 	}
-	first, err := p.dial(ctx, c, nil)
+	first, err := p.dial(ctx, c, nil, drawn)
 	if err != nil {
 		return p.failure(err, version)
 	}
@@ -107,7 +109,7 @@ func (p *prober) resumption(ctx context.Context, version uint16, end func(*link.
 	if session == nil {
 		return None
 	}
-	second, err := p.dial(ctx, c, session)
+	second, err := p.dial(ctx, c, session, drawn)
 	if err != nil {
 		return Failed
 	}

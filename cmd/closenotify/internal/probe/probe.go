@@ -11,6 +11,7 @@ import (
 
 	"github.com/golibssl/openssl"
 	"github.com/golibssl/openssl/cmd/closenotify/internal/link"
+	"github.com/golibssl/openssl/cmd/closenotify/internal/sequence"
 	"github.com/golibssl/openssl/cmd/closenotify/internal/starttls"
 )
 
@@ -32,6 +33,14 @@ type Report struct {
 	Group   string `json:"group"`          // of the key exchange; empty where the library does not tell
 	ALPN    string `json:"alpn,omitempty"` // what the server chose
 	Checks  Checks `json:"checks"`
+
+	Drawn Drawings `json:"-"`
+}
+
+// Drawings are what passed in each check.
+type Drawings struct {
+	EndOfResponse, Answer, HalfClose, BareFin, Partial, Reset *sequence.Recorder
+	AfterClose, AfterDrop                                     [2]*sequence.Recorder // TLS 1.2, TLS 1.3
 }
 
 // Checks are the results of the checks, in the order in which they are made.
@@ -74,7 +83,8 @@ func Run(ctx context.Context, o Options, progress func(check string)) (*Report, 
 	}
 	r := &Report{Target: o.Target, OpenSSL: openssl.LibraryVersion()}
 	progress("end_of_response")
-	l, err := p.dial(ctx, p.ctx, nil)
+	r.Drawn.EndOfResponse = sequence.NewRecorder()
+	l, err := p.dial(ctx, p.ctx, nil, r.Drawn.EndOfResponse)
 	if err != nil {
 		return nil, err
 	}
@@ -90,28 +100,34 @@ func Run(ctx context.Context, o Options, progress func(check string)) (*Report, 
 		name   string
 		act    func(*link.Link) error
 		result *string
+		drawn  **sequence.Recorder
 	}{
-		{"answer_to_close_notify", p.closeNotify, &r.Checks.AnswerToCloseNotify},
-		{"half_close", p.halfClose, &r.Checks.HalfClose},
-		{"bare_fin", p.bareFin, &r.Checks.BareFin},
-		{"partial_then_fin", p.partialThenFin, &r.Checks.PartialThenFin},
+		{"answer_to_close_notify", p.closeNotify, &r.Checks.AnswerToCloseNotify, &r.Drawn.Answer},
+		{"half_close", p.halfClose, &r.Checks.HalfClose, &r.Drawn.HalfClose},
+		{"bare_fin", p.bareFin, &r.Checks.BareFin, &r.Drawn.BareFin},
+		{"partial_then_fin", p.partialThenFin, &r.Checks.PartialThenFin, &r.Drawn.Partial},
 	} {
 		progress(c.name)
-		*c.result = p.check(ctx, c.act)
+		*c.drawn = sequence.NewRecorder()
+		*c.result = p.check(ctx, c.act, *c.drawn)
 	}
 	progress("reset")
-	r.Checks.Reset = p.resetAndReturn(ctx)
+	r.Drawn.Reset = sequence.NewRecorder()
+	r.Checks.Reset = p.resetAndReturn(ctx, r.Drawn.Reset)
 	for _, c := range []struct {
 		name   string
 		end    func(*link.Link)
 		result *Resumption
+		drawn  *[2]*sequence.Recorder
 	}{
-		{"resume_after_close", p.endByClose, &r.Checks.ResumeAfterClose},
-		{"resume_after_drop", p.endByDrop, &r.Checks.ResumeAfterDrop},
+		{"resume_after_close", p.endByClose, &r.Checks.ResumeAfterClose, &r.Drawn.AfterClose},
+		{"resume_after_drop", p.endByDrop, &r.Checks.ResumeAfterDrop, &r.Drawn.AfterDrop},
 	} {
 		progress(c.name)
-		c.result.TLS12 = p.resumption(ctx, tls.VersionTLS12, c.end)
-		c.result.TLS13 = p.resumption(ctx, tls.VersionTLS13, c.end)
+		c.drawn[0] = sequence.NewRecorder()
+		c.result.TLS12 = p.resumption(ctx, tls.VersionTLS12, c.end, c.drawn[0])
+		c.drawn[1] = sequence.NewRecorder()
+		c.result.TLS13 = p.resumption(ctx, tls.VersionTLS13, c.end, c.drawn[1])
 	}
 	return r, ctx.Err()
 }
@@ -168,12 +184,32 @@ func (p *prober) newCtx(version uint16) (*openssl.Ctx, error) {
 	return openssl.NewCtx(cfg)
 }
 
-// dial makes a connection and its handshake, offering a session unless it is nil.
-func (p *prober) dial(ctx context.Context, c *openssl.Ctx, session *openssl.Session) (*link.Link, error) {
+// dial makes a connection and its handshake, offering a session unless it is nil, and draws both.
+func (p *prober) dial(ctx context.Context, c *openssl.Ctx, session *openssl.Session, drawn *sequence.Recorder) (*link.Link, error) {
+	began := drawn.Now()
+	drawn.SetMask(sequence.Client, sequence.KnownMask(0))
+	drawn.SetMask(sequence.Server, sequence.Mask{})
+	l, err := p.handshake(ctx, c, session, drawn)
+	if err != nil {
+		drawn.AddSince(began, sequence.Event{Kind: sequence.Failure, What: err.Error()})
+		return nil, err
+	}
+	made := sequence.Event{Kind: sequence.Handshake, What: "handshake " + VersionName(l.SSL.Version())}
+	if l.SSL.SessionReused() {
+		made.Detail = "session resumed"
+	} else if session != nil {
+		made.Detail = "session refused, a full one"
+	}
+	drawn.AddSince(began, made)
+	return l, nil
+}
+
+func (p *prober) handshake(ctx context.Context, c *openssl.Ctx, session *openssl.Session, drawn *sequence.Recorder) (*link.Link, error) {
 	l, err := p.connect(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	l.Drawn = drawn
 	if session != nil {
 		if err := l.SSL.SetSession(session); err != nil {
 			l.Close()

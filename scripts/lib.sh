@@ -7,6 +7,7 @@
 # the compiler that Go calls, libc and libssl for headers. This is the one place that lists needs.
 build_needs="cc:gcc libc:libc6-dev pkg-config:pkg-config libssl:libssl-dev"
 test_needs="git:git openssl:openssl curl:curl shellcheck:shellcheck nginx:nginx python3:python3 redis-server:redis-server"
+picture_needs="chromium:chromium"
 
 say() {
 	echo "${0##*/}: $*" >&2

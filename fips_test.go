@@ -16,7 +16,7 @@ import (
 	"github.com/golibssl/openssl/internal/testcert"
 )
 
-// fipsModuleEnv names what openssl fipsinstall wrote; scripts/fips sets it.
+// fipsModuleEnv names what openssl fipsinstall wrote; scripts/providers sets it.
 const fipsModuleEnv = "OPENSSL_GO_TEST_FIPSMODULE"
 
 // fipsCnf writes an openssl.cnf for the FIPS module: its default, or there to be loaded beside the default
@@ -25,7 +25,7 @@ func fipsCnf(t *testing.T, isDefault bool) string {
 	t.Helper()
 	installed := os.Getenv(fipsModuleEnv)
 	if installed == "" {
-		t.Skip("no FIPS module was installed here: scripts/fips runs this with Debian's")
+		t.Skip("no FIPS module was installed here: scripts/providers runs this with Debian's")
 	}
 	module, err := os.ReadFile(installed)
 	if err != nil {

@@ -158,10 +158,10 @@ func TestPKCS11(t *testing.T) {
 	}
 	module, util := softHSM(), "softhsm2-util"
 	if _, err := exec.LookPath(util); err != nil || module == "" {
-		t.Skip("no SoftHSM here: packages softhsm2 and pkcs11-provider")
+		t.Skip("no SoftHSM here; scripts/providers installs it and runs this")
 	}
 	if err := openssl.LoadProvider("pkcs11"); err != nil {
-		t.Skip("no pkcs11-provider for this library: ", err)
+		t.Skip("no pkcs11-provider for this library; scripts/providers runs this with Debian's: ", err)
 	}
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "tokens"), 0o700); err != nil {

@@ -12,8 +12,8 @@
 #   suite_root, suite_libs, suite_loader VERSION
 #                            print its folder, its libraries' folder, its dynamic loader
 #
-# Everywhere but in suite_fetch, VERSION may be "host", which is what this machine has. 3.5-fips, which
-# suite_versions does not list, is 3.5 with Debian's FIPS module and the openssl command.
+# Everywhere but in suite_fetch, VERSION may be "host", which is what this machine has. 3.5-providers, which
+# suite_versions does not list, is 3.5 with more of Debian's providers and the openssl command.
 #
 # The environment is pkg-config's: `pkg-config --cflags --libs libssl libcrypto` answers with flags
 # that make a program which also runs on that version, on the suite's own loader and C library
@@ -36,7 +36,7 @@ suite_packages() {
 	1.1.1) echo "bullseye: libssl1.1/bullseye libssl-dev/bullseye" ;;
 	3.0) echo "bookworm: libssl3/bookworm libssl-dev/bookworm libc6/bookworm" ;;
 	3.5) echo "trixie: libssl3t64/trixie libssl-dev/trixie openssl-provider-legacy/trixie libc6/trixie libzstd1/trixie zlib1g/trixie" ;;
-	3.5-fips) echo "$(suite_packages 3.5) openssl-provider-fips/trixie openssl/trixie" ;;
+	3.5-providers) echo "$(suite_packages 3.5) openssl-provider-fips/trixie pkcs11-provider/trixie openssl/trixie" ;;
 	3.6) echo "sid: libssl3t64/sid libssl-dev/sid openssl-provider-legacy/sid libc6/sid libzstd1/sid zlib1g/sid" ;;
 	4.0) echo "experimental sid: libssl4/experimental libssl-dev/experimental openssl-provider-legacy/experimental libc6/sid libzstd1/sid zlib1g/sid" ;;
 	*) return 1 ;;
@@ -157,7 +157,7 @@ suite_unpack() {
 	pc=$(suite_find_pc "$root.part")
 	found=$(sed -n 's/^Version: *//p' "$pc/libssl.pc")
 	case $found in
-	"${version%-fips}"*) ;;
+	"${version%-providers}"*) ;;
 	*)
 		suite_say "cannot fetch OpenSSL $version: ${suites%% *} has $found"
 		return 1

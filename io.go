@@ -12,11 +12,14 @@ import (
 )
 
 const (
-	minIn = 4 << 10  // what a waiting Read holds
-	maxIn = 64 << 10 // what it grows to in bulk
+	minIn    = 4 << 10  // what a waiting Read holds
+	recordIn = 17 << 10 // what it grows to: any record (RFC 8446, section 5.2) in one read
+	maxIn    = 64 << 10 // and in bulk
 
 	batch      = 64 << 10 // plaintext sealed at once
 	maxReplies = 64 << 10 // of ours, before Read opens no more records
+
+	keptOut = 1 << 10 // of an idle out-queue
 
 	replyPoll = 5 * time.Millisecond
 )
@@ -193,7 +196,7 @@ func (c *conn) fill(op string) error {
 // receive makes one read of the transport into the in-queue, whose size follows the traffic.
 func (c *conn) receive() (n int, err error) {
 	h := c.h
-	if h.inCap() > c.inSize {
+	if h.inCap() >= 2*c.inSize {
 		h.inRelease()
 	}
 	c.releaseOut()
@@ -213,17 +216,19 @@ func (c *conn) receive() (n int, err error) {
 	runtime.KeepAlive(c)
 	h.inCommit(n)
 	switch {
+	case full && c.inSize == minIn, !full && n < c.inSize/4 && c.inSize == maxIn:
+		c.inSize = recordIn
 	case full:
-		c.inSize = min(maxIn, c.inSize*4)
+		c.inSize = maxIn
 	case n < c.inSize/4:
-		c.inSize = max(minIn, c.inSize/4)
+		c.inSize = minIn
 	}
 	return n, err
 }
 
-// releaseOut gives the memory of idle out-queues back.
+// releaseOut gives the memory of idle out-queues back, but for what small talk fills again and again.
 func (c *conn) releaseOut() {
-	if c.h.outLen() == 0 && !c.flushing && c.send.len() == 0 && c.send.cap() > 0 {
+	if c.send.cap() > keptOut && c.h.outLen() == 0 && !c.flushing && c.send.len() == 0 {
 		c.send.free()
 	}
 }
@@ -263,9 +268,15 @@ func (c *conn) write(p []byte) (int, error) {
 	if !c.wr.lock(c.closing, nil) {
 		return 0, callerError("write", net.ErrClosed)
 	}
-	defer c.wr.unlock()
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	n, err := c.writeLocked(p)
+	c.mu.Unlock()
+	c.wr.unlock()
+	return n, err
+}
+
+// writeLocked needs wr and mu; it gives mu up while it waits.
+func (c *conn) writeLocked(p []byte) (int, error) {
 	total := 0
 	for {
 		if err := c.writable("write"); err != nil {

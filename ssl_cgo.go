@@ -301,7 +301,7 @@ func (h sslHandle) inFree(room int) []byte {
 	if b.start == b.end && h.p.in_hold == 0 {
 		b.start, b.end = 0, 0
 	}
-	if C.gossl_grow(b, C.size_t(room), h.p.in_hold) == 0 {
+	if int(b.cap-b.end) < room && C.gossl_grow(b, C.size_t(room), h.p.in_hold) == 0 {
 		return nil
 	}
 	return unsafe.Slice((*byte)(unsafe.Pointer(b.p)), int(b.cap))[b.end:]

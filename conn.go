@@ -119,6 +119,7 @@ type conn struct {
 	writeErr   error              // latched: the transport takes nothing more
 	ncErr      error              // came with the last bytes of a transport Read
 	stash      []byte             // plaintext that Shutdown refused to drop
+	ahead      ahead              // plaintext of the record that small Reads are taking apart
 	inSize     int                // how much one read from the transport asks for
 
 	send     cBuf // what the flusher sends; only it touches it unlocked

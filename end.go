@@ -346,7 +346,7 @@ func (c *conn) endNow() End {
 	}
 	e := End{
 		Sent: c.sent(), Received: c.received(), Forced: c.forced, Truncated: c.truncated,
-		Unread: len(c.stash) + c.h.pending() + c.h.inLen(), Err: c.firstErr,
+		Unread: len(c.stash) + c.ahead.len() + c.h.pending() + c.h.inLen(), Err: c.firstErr,
 		ServerName: c.name, LocalAddr: c.nc.LocalAddr(), RemoteAddr: c.nc.RemoteAddr(),
 	}
 	facts := c.h.facts()
@@ -413,6 +413,7 @@ func (c *conn) free() {
 		return
 	}
 	c.finish(false)
+	c.ahead.free()
 	c.send.free()
 	c.h.free()
 	c.h = sslHandle{}

@@ -82,6 +82,8 @@ func (c *conn) readLocked(op string, p []byte) (int, error) {
 			return 0, callerError(op, ErrForcedState)
 		case len(p) == 0:
 			return 0, nil
+		case c.ahead.len() > 0:
+			return c.ahead.take(p), nil
 		}
 		if c.h.inLen() > 0 || c.h.pending() > 0 {
 			if c.replies() > maxReplies {
@@ -91,6 +93,9 @@ func (c *conn) readLocked(op string, p []byte) (int, error) {
 				continue
 			}
 			if n := c.open(op, p); n > 0 {
+				if len(p) < smallRead && n == len(p) && c.h.pending() > 0 {
+					c.ahead.fill(c.h)
+				}
 				return n, nil
 			}
 			continue

@@ -120,7 +120,7 @@ const (
 
 func (c *ctxHandle) addSession(s *Session) (bool, []Event) {
 	var ok C.int
-	ev := takeEvents(C.gossl_ctx_add_session(c.p, s.p, &ok))
+	ev := takeEvents(C.gossl_ctx_add_session(c.p, used(s.p), &ok))
 	runtime.KeepAlive(s)
 	return ok == 1, ev
 }
@@ -131,7 +131,7 @@ func (c *ctxHandle) removeSession(s *Session) (bool, []Event) {
 	if s != nil {
 		p = s.p
 	}
-	ev := takeEvents(C.gossl_ctx_remove_session(c.p, p, &ok))
+	ev := takeEvents(C.gossl_ctx_remove_session(c.p, used(p), &ok))
 	runtime.KeepAlive(s)
 	return ok == 1, ev
 }
@@ -378,7 +378,7 @@ func (s *Session) Handle() unsafe.Pointer {
 
 func (s *Session) dup() *Session {
 	defer runtime.KeepAlive(s)
-	if p := C.SSL_SESSION_dup(s.p); p != nil {
+	if p := C.SSL_SESSION_dup(used(s.p)); p != nil {
 		return newSession(p)
 	}
 	return nil
@@ -386,7 +386,7 @@ func (s *Session) dup() *Session {
 
 func (s *Session) der() []byte {
 	var out *C.uchar
-	n := C.gossl_session_der(s.p, &out)
+	n := C.gossl_session_der(used(s.p), &out)
 	der := C.GoBytes(unsafe.Pointer(out), C.int(n))
 	C.gossl_openssl_free(unsafe.Pointer(out))
 	runtime.KeepAlive(s)
@@ -396,37 +396,37 @@ func (s *Session) der() []byte {
 func (s *Session) id() []byte {
 	defer runtime.KeepAlive(s)
 	var n C.uint
-	p := C.SSL_SESSION_get_id(s.p, &n)
+	p := C.SSL_SESSION_get_id(used(s.p), &n)
 	return C.GoBytes(unsafe.Pointer(p), C.int(n))
 }
 
 func (s *Session) sidContext() []byte {
 	defer runtime.KeepAlive(s)
 	var n C.uint
-	p := C.SSL_SESSION_get0_id_context(s.p, &n)
+	p := C.SSL_SESSION_get0_id_context(used(s.p), &n)
 	return C.GoBytes(unsafe.Pointer(p), C.int(n))
 }
 
 func (s *Session) isResumable() bool {
 	defer runtime.KeepAlive(s)
-	return C.SSL_SESSION_is_resumable(s.p) == 1
+	return C.SSL_SESSION_is_resumable(used(s.p)) == 1
 }
 
 func (s *Session) names(name string, isIP bool) bool {
 	defer runtime.KeepAlive(s)
 	cs := C.CString(name)
 	defer C.free(unsafe.Pointer(cs))
-	return C.gossl_session_names(s.p, cs, cbool(isIP)) == 1
+	return C.gossl_session_names(used(s.p), cs, cbool(isIP)) == 1
 }
 
 func (s *Session) protocol() int {
 	defer runtime.KeepAlive(s)
-	return int(C.SSL_SESSION_get_protocol_version(s.p))
+	return int(C.SSL_SESSION_get_protocol_version(used(s.p)))
 }
 
 func (s *Session) cipherName() string {
 	defer runtime.KeepAlive(s)
-	c := C.SSL_SESSION_get0_cipher(s.p)
+	c := C.SSL_SESSION_get0_cipher(used(s.p))
 	if c == nil {
 		return ""
 	}
@@ -435,37 +435,37 @@ func (s *Session) cipherName() string {
 
 func (s *Session) createdUnix() int64 {
 	defer runtime.KeepAlive(s)
-	return int64(C.gossl_session_created(s.p))
+	return int64(C.gossl_session_created(used(s.p)))
 }
 
 func (s *Session) timeoutSeconds() int64 {
 	defer runtime.KeepAlive(s)
-	return int64(C.SSL_SESSION_get_timeout(s.p))
+	return int64(C.SSL_SESSION_get_timeout(used(s.p)))
 }
 
 func (s *Session) ticketHintSeconds() uint32 {
 	defer runtime.KeepAlive(s)
-	return uint32(C.SSL_SESSION_get_ticket_lifetime_hint(s.p))
+	return uint32(C.SSL_SESSION_get_ticket_lifetime_hint(used(s.p)))
 }
 
 func (s *Session) maxEarlyData() uint32 {
 	defer runtime.KeepAlive(s)
-	return uint32(C.SSL_SESSION_get_max_early_data(s.p))
+	return uint32(C.SSL_SESSION_get_max_early_data(used(s.p)))
 }
 
 func (s *Session) setTimeoutSeconds(n int64) bool {
 	defer runtime.KeepAlive(s)
-	return C.SSL_SESSION_set_timeout(s.p, C.long(n)) == 1
+	return C.SSL_SESSION_set_timeout(used(s.p), C.long(n)) == 1
 }
 
 func (s *Session) setCreatedUnix(t int64) {
-	C.gossl_session_set_created(s.p, C.longlong(t))
+	C.gossl_session_set_created(used(s.p), C.longlong(t))
 	runtime.KeepAlive(s)
 }
 
 func (s *Session) hasTicket() bool {
 	defer runtime.KeepAlive(s)
-	return C.SSL_SESSION_has_ticket(s.p) == 1
+	return C.SSL_SESSION_has_ticket(used(s.p)) == 1
 }
 
 func libraryVersionText() string { return C.GoString(C.OpenSSL_version(C.OPENSSL_VERSION)) }

@@ -65,7 +65,7 @@ func libraryError(op string, errs *C.gossl_errors, cause error) *Error {
 
 func newSSLHandle(ctx *ctxHandle) (sslHandle, error) {
 	var errs *C.gossl_errors
-	p := C.gossl_ssl_new(ctx.p, &errs)
+	p := C.gossl_ssl_new(used(ctx.p), &errs)
 	runtime.KeepAlive(ctx)
 	if p == nil {
 		return sslHandle{}, libraryError("SSL_new", errs, nil)
@@ -104,6 +104,7 @@ func (h sslHandle) free() {
 func (h sslHandle) setState(server bool) { C.gossl_set_state(h.p, cbool(server)) }
 
 func (h sslHandle) handshake() int {
+	collect()
 	if h.p.sign != nil {
 		return h.signingHandshake()
 	}
@@ -111,24 +112,43 @@ func (h sslHandle) handshake() int {
 }
 
 // handshakeCalling is handshake for an SSL whose callbacks may call Go.
-func (h sslHandle) handshakeCalling() int { return int(C.gossl_handshake_calling(h.p)) }
+func (h sslHandle) handshakeCalling() int {
+	collect()
+	return int(C.gossl_handshake_calling(h.p))
+}
 
 // leaveCall is for a handshake whose C call was left by a panic.
-func (h sslHandle) leaveCall()                 { C.gossl_running(nil) }
-func (h sslHandle) answerName(answer int)      { h.p.name_answer = C.int(answer) }
-func (h sslHandle) verifyMode() verifyMode     { return verifyMode(C.SSL_get_verify_mode(h.p.ssl)) }
-func (h sslHandle) shutdown() int              { return int(C.gossl_shutdown(h.p)) }
-func (h sslHandle) clear() int                 { return int(C.gossl_clear(h.p)) }
+func (h sslHandle) leaveCall()             { C.gossl_running(nil) }
+func (h sslHandle) answerName(answer int)  { h.p.name_answer = C.int(answer) }
+func (h sslHandle) verifyMode() verifyMode { return verifyMode(C.SSL_get_verify_mode(h.p.ssl)) }
+func (h sslHandle) shutdown() int {
+	collect()
+	return int(C.gossl_shutdown(h.p))
+}
+
+func (h sslHandle) clear() int {
+	collect()
+	return int(C.gossl_clear(h.p))
+}
+
 func (h sslHandle) keyUpdate(request bool) int { return int(C.gossl_key_update(h.p, cbool(request))) }
 func (h sslHandle) renegotiate() int           { return int(C.gossl_renegotiate(h.p)) }
 func (h sslHandle) quietShutdown() bool        { return C.SSL_get_quiet_shutdown(h.p.ssl) != 0 }
 func (h sslHandle) inInit() bool               { return C.gossl_in_init(h.p) != 0 }
 func (h sslHandle) hasPending() bool           { return C.SSL_has_pending(h.p.ssl) != 0 }
-func (h sslHandle) getShutdown() int           { return int(C.gossl_get_shutdown(h.p)) }
-func (h sslHandle) setShutdown(mode int)       { C.gossl_set_shutdown(h.p, C.int(mode)) }
-func (h sslHandle) setQuietShutdown(q bool)    { C.SSL_set_quiet_shutdown(h.p.ssl, cbool(q)) }
-func (h sslHandle) setMode(m Mode) Mode        { return Mode(C.gossl_set_mode(h.p, C.long(m))) }
-func (h sslHandle) clearMode(m Mode) Mode      { return Mode(C.gossl_clear_mode(h.p, C.long(m))) }
+func (h sslHandle) getShutdown() int {
+	collect()
+	return int(C.gossl_get_shutdown(h.p))
+}
+
+func (h sslHandle) setShutdown(mode int) {
+	collect()
+	C.gossl_set_shutdown(h.p, C.int(mode))
+}
+
+func (h sslHandle) setQuietShutdown(q bool) { C.SSL_set_quiet_shutdown(h.p.ssl, cbool(q)) }
+func (h sslHandle) setMode(m Mode) Mode     { return Mode(C.gossl_set_mode(h.p, C.long(m))) }
+func (h sslHandle) clearMode(m Mode) Mode   { return Mode(C.gossl_clear_mode(h.p, C.long(m))) }
 func (h sslHandle) setOptions(o Options) Options {
 	return Options(C.gossl_set_options(h.p, C.uint64_t(o)))
 }
@@ -163,11 +183,12 @@ func (h sslHandle) answerHello()             { h.p.hello_state = C.GOSSL_HELLO_A
 func (h sslHandle) helloWaiting() bool       { return h.p.hello_state == C.GOSSL_HELLO_WAITING }
 func (h sslHandle) holdIn(on bool)           { h.p.in_hold = cbool(on) }
 func (h sslHandle) setVerify(mode verifyMode, st *store) {
+	collect()
 	var p *C.X509_STORE
 	if st != nil {
 		p = st.p
 	}
-	C.gossl_set_verify(h.p, C.int(mode&3), cbool(mode&verifyAcceptAny != 0), p)
+	C.gossl_set_verify(h.p, C.int(mode&3), cbool(mode&verifyAcceptAny != 0), used(p))
 	runtime.KeepAlive(st)
 }
 
@@ -229,27 +250,33 @@ func (s *SSL) Handle() unsafe.Pointer {
 func slicePointer(p []byte) *C.uchar { return (*C.uchar)(unsafe.SliceData(p)) }
 
 func (h sslHandle) read(p []byte) int {
+	collect()
 	return int(C.gossl_read(h.p, slicePointer(p), C.size_t(len(p))))
 }
 
 func (h sslHandle) peek(p []byte) int {
+	collect()
 	return int(C.gossl_peek(h.p, slicePointer(p), C.size_t(len(p))))
 }
 
 func (h sslHandle) readBatch(p []byte, maxOut, maxKeyUpdates int) int {
+	collect()
 	return int(C.gossl_read_batch(h.p, slicePointer(p), C.size_t(len(p)), C.size_t(maxOut), C.uint(maxKeyUpdates)))
 }
 
 func (h sslHandle) write(p []byte) int {
+	collect()
 	return int(C.gossl_write(h.p, slicePointer(p), C.size_t(len(p))))
 }
 
 func (h sslHandle) feed(p []byte) bool {
+	collect()
 	return C.gossl_feed(h.p, slicePointer(p), C.size_t(len(p))) == 1
 }
 
 // take copies queued ciphertext out.
 func (h sslHandle) take(p []byte) int {
+	collect()
 	b := &h.p.out
 	n := copy(p, bufBytes(b))
 	b.start += C.size_t(n)
@@ -297,6 +324,7 @@ func bufBytes(b *C.gossl_buf) []byte {
 // inFree is the free part of the in-queue, at least room bytes, nil without memory. While the
 // caller reads into it nobody else may feed, compact or free the queue.
 func (h sslHandle) inFree(room int) []byte {
+	collect()
 	b := &h.p.in
 	if b.start == b.end && h.p.in_hold == 0 {
 		b.start, b.end = 0, 0
@@ -354,6 +382,7 @@ func (h sslHandle) moveIn(to sslHandle) {
 
 // nextEvent removes the oldest event; ok is false when there is none.
 func (h sslHandle) nextEvent() (ev rawEvent, ok bool) {
+	collect()
 	e := C.gossl_next_event(h.p)
 	if e == nil {
 		return rawEvent{}, false
@@ -400,6 +429,7 @@ type helloInfo struct {
 }
 
 func (h sslHandle) hello() helloInfo {
+	collect()
 	x := &h.p.hello
 	bytes := func(p *C.uchar, n C.size_t) []byte { return C.GoBytes(unsafe.Pointer(p), C.int(n)) }
 	return helloInfo{bytes(x.name, x.name_len), bytes(x.id, x.id_len), bytes(x.alpn, x.alpn_len),
@@ -411,7 +441,7 @@ func (h sslHandle) setFound(s *Session) {
 	C.SSL_SESSION_free(h.p.found)
 	h.p.found = nil
 	if s != nil {
-		C.SSL_SESSION_up_ref(s.p)
+		C.SSL_SESSION_up_ref(used(s.p))
 		h.p.found = s.p
 		runtime.KeepAlive(s)
 	}
@@ -422,7 +452,7 @@ func (h sslHandle) setSession(s *Session) error {
 	if s != nil {
 		p = s.p
 	}
-	ret := C.gossl_set_session(h.p, p)
+	ret := C.gossl_set_session(h.p, used(p))
 	runtime.KeepAlive(s)
 	if ret != 1 {
 		return h.opError("SSL_set_session")
@@ -437,6 +467,7 @@ func (h sslHandle) setSessionIDContext(id []byte) {
 
 // session is SSL_get1_session.
 func (h sslHandle) session() *Session {
+	collect()
 	if p := C.SSL_get1_session(h.p.ssl); p != nil {
 		return newSession(p)
 	}
@@ -463,6 +494,7 @@ func freeEvents(e *C.gossl_event) {
 }
 
 func (h sslHandle) setVerifyName(name string, isIP bool) error {
+	collect()
 	cs := C.CString(name)
 	defer C.free(unsafe.Pointer(cs))
 	var errs *C.gossl_errors
@@ -473,6 +505,7 @@ func (h sslHandle) setVerifyName(name string, isIP bool) error {
 }
 
 func (h sslHandle) setSNI(name string) error {
+	collect()
 	cs := C.CString(name)
 	defer C.free(unsafe.Pointer(cs))
 	var errs *C.gossl_errors
@@ -483,6 +516,7 @@ func (h sslHandle) setSNI(name string) error {
 }
 
 func (h sslHandle) useCertificate(c *Certificate) error {
+	collect()
 	if c.p == nil {
 		return callerError("certificate", ErrBadCertificate)
 	}
@@ -492,7 +526,7 @@ func (h sslHandle) useCertificate(c *Certificate) error {
 		}
 	}
 	var errs *C.gossl_errors
-	ok := C.gossl_use_cert(h.p, c.p, &errs)
+	ok := C.gossl_use_cert(h.p, used(c.p), &errs)
 	runtime.KeepAlive(c)
 	if ok != 1 {
 		return libraryError("SSL_use_cert_and_key", errs, nil)
@@ -501,8 +535,9 @@ func (h sslHandle) useCertificate(c *Certificate) error {
 }
 
 func (h sslHandle) setCANames(n *caNames) {
+	collect()
 	// SSL_set_client_CA_list owns what it is given.
-	C.gossl_set_ca_names(h.p, C.gossl_dup_ca_names(n.p))
+	C.gossl_set_ca_names(h.p, C.gossl_dup_ca_names(used(n.p)))
 	runtime.KeepAlive(n)
 }
 
@@ -546,6 +581,7 @@ func stackDER(st *C.struct_stack_st_X509) [][]byte {
 
 // peerChain is the chain as the peer sent it, leaf first; after a resumption the leaf alone.
 func (h sslHandle) peerChain() [][]byte {
+	collect()
 	leaf := C.gossl_peer_cert(h.p)
 	if leaf == nil {
 		return nil
@@ -571,6 +607,7 @@ func (h sslHandle) hasPeer() bool {
 func (h sslHandle) verifiedChain() [][]byte { return stackDER(C.SSL_get0_verified_chain(h.p.ssl)) }
 
 func (h sslHandle) exportKeyingMaterial(label string, context []byte, n int) ([]byte, error) {
+	collect()
 	out := make([]byte, n)
 	cs := C.CString(label)
 	defer C.free(unsafe.Pointer(cs))

@@ -85,3 +85,27 @@ func TestNames(t *testing.T) {
 		t.Error("gopher is known")
 	}
 }
+
+// FuzzBegin: whatever a server says, Begin ends, asks for no more than its protocol has, and takes no
+// byte behind the consent for TLS.
+func FuzzBegin(f *testing.F) {
+	for _, answers := range []string{"220-one\r\n220 two\r\n250-a\r\n250 b\r\n220 go\r\n", "* OK\r\na OK go\r\n", "+OK\r\n+OK\r\n", "S", "N", ldapYes, ldapNo, ldapLong} {
+		for i := range Names() {
+			f.Add(uint8(i), []byte(answers))
+		}
+	}
+	f.Fuzz(func(t *testing.T, which uint8, answers []byte) {
+		name := Names()[int(which)%len(Names())]
+		s := &script{Reader: strings.NewReader(string(answers))}
+		err := Begin(s, name)
+		if s.asked.Len() > 100 {
+			t.Errorf("%s asked %q", name, s.asked.String())
+		}
+		if err == nil && s.Reader.(*strings.Reader).Len() > 0 {
+			t.Errorf("%s: clear text behind the consent", name)
+		}
+		if err != nil && len(err.Error()) > 2000 {
+			t.Errorf("an error of %d bytes", len(err.Error()))
+		}
+	})
+}

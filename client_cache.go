@@ -3,7 +3,6 @@
 package openssl
 
 import (
-	"bytes"
 	"container/list"
 	"crypto/sha256"
 	"crypto/tls"
@@ -90,11 +89,12 @@ func (c *LRUClientSessionCache) Get(key string) (*Session, bool) {
 	}
 	c.order.MoveToFront(e)
 	entry := e.Value.(*clientEntry)
+	now := time.Now()
 	entry.sessions = slices.DeleteFunc(entry.sessions, func(s *Session) bool {
-		switch {
-		case !s.Resumable():
+		switch state := s.state(); {
+		case !state.resumable || s.bad.Load():
 			c.stats.Removed++ // by an unclean end that its owner has not told us yet
-		case !time.Now().Before(s.Expires()):
+		case !now.Before(state.expires()):
 			c.stats.Expired++
 		default:
 			return false
@@ -163,8 +163,7 @@ func (c *LRUClientSessionCache) drop(e *list.Element) {
 }
 
 func sameID(s *Session) func(*Session) bool {
-	id := s.ID()
-	return func(other *Session) bool { return bytes.Equal(other.ID(), id) }
+	return func(other *Session) bool { return !s.none() && s.sameID(other) }
 }
 
 // clientKey is the key of a connection in ClientSessionCache.

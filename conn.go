@@ -167,10 +167,8 @@ type token chan struct{}
 func newToken() token { return make(token, 1) }
 
 func (t token) lock(closing, done <-chan struct{}) bool {
-	select {
-	case t <- struct{}{}:
+	if t.try() {
 		return true
-	default:
 	}
 	select {
 	case t <- struct{}{}:
@@ -179,6 +177,15 @@ func (t token) lock(closing, done <-chan struct{}) bool {
 	case <-done:
 	}
 	return false
+}
+
+func (t token) try() bool {
+	select {
+	case t <- struct{}{}:
+		return true
+	default:
+		return false
+	}
 }
 
 func (t token) unlock() { <-t }

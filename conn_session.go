@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"time"
 )
 
 // sessionIDLen is SSL_MAX_SSL_SESSION_ID_LENGTH, the length of a stateful ticket too.
@@ -45,7 +44,7 @@ func (c *conn) lookup(ctx context.Context, hello helloInfo) *Session {
 // offer sets the session that a client offers. A resumption shows no certificate, so the session
 // must remember a verified one for the name that this connection wants.
 func (c *conn) offer(s *Session) error {
-	if !s.Resumable() || !time.Now().Before(s.Expires()) {
+	if !s.usable() {
 		return nil // a full handshake
 	}
 	host, isIP := sniName(c.name)
@@ -60,7 +59,7 @@ func (c *conn) offer(s *Session) error {
 	}
 	// Up to TLS 1.2 libssl's client too ends a resumption whose session has another context. A
 	// session that crossed by serialising has the one of the Ctx that made it.
-	c.h.setSessionIDContext(s.sidContext())
+	c.h.useContextOf(s)
 	if !c.ctx.cfg.InsecureSkipVerify && c.h.verifyResult() != 0 {
 		c.h.setSession(nil)
 		return callerError("session", ErrSessionVerify)
@@ -158,7 +157,7 @@ const maxSessions = 16
 // storeSessions puts a server's sessions into its cache, once its peer is accepted and before the
 // peer hears of them.
 func (c *conn) storeSessions() {
-	reused, old := c.h.sessionReused(), c.h.version() < tls.VersionTLS13
+	reused, old := c.h.resumed(), c.h.agreedVersion() < tls.VersionTLS13
 	if reused && c.offered != nil {
 		if old && !c.h.sessionIs(c.offered) {
 			// The server has renewed its ticket: libssl tells nobody.

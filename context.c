@@ -451,15 +451,44 @@ SSL_SESSION *gossl_session_parse(const unsigned char *der, size_t n, gossl_error
 
 /* A resumption shows no certificate: what the session remembers must be what a handshake would
  * have demanded: a certificate in its time and for this name. */
-int gossl_session_names(SSL_SESSION *s, const char *name, int is_ip)
+int gossl_session_names(SSL_SESSION *s, const char *name, size_t len, int is_ip)
 {
     X509 *x = SSL_SESSION_get0_peer(s);
     const unsigned flags = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
+    char host[256] = "";
     int ok;
-    if (x == NULL || ASN1_TIME_cmp_time_t(X509_get0_notAfter(x), time(NULL)) <= 0)
+    if (x == NULL || len >= sizeof host || ASN1_TIME_cmp_time_t(X509_get0_notAfter(x), time(NULL)) <= 0)
         return 0;
+    if (len > 0)
+        memcpy(host, name, len);
     ERR_clear_error();
-    ok = is_ip ? X509_check_ip_asc(x, name, flags) : X509_check_host(x, name, 0, flags, NULL);
+    ok = is_ip ? X509_check_ip_asc(x, host, flags) : X509_check_host(x, host, 0, flags, NULL);
     ERR_clear_error();
     return ok == 1;
+}
+
+gossl_session_state gossl_session_now(SSL_SESSION *s)
+{
+    gossl_session_state now;
+    now.resumable = SSL_SESSION_is_resumable(s);
+    now.has_ticket = SSL_SESSION_has_ticket(s);
+    now.protocol = SSL_SESSION_get_protocol_version(s);
+    now.hint = SSL_SESSION_get_ticket_lifetime_hint(s);
+    now.created = gossl_session_time(s);
+    now.timeout = SSL_SESSION_get_timeout(s);
+    return now;
+}
+
+int gossl_session_same_id(SSL_SESSION *a, SSL_SESSION *b)
+{
+    unsigned int n, m;
+    const unsigned char *p = SSL_SESSION_get_id(a, &n), *q = SSL_SESSION_get_id(b, &m);
+    return n == m && memcmp(p, q, n) == 0;
+}
+
+void gossl_session_context(SSL_SESSION *s, gossl_ssl *g)
+{
+    unsigned int n;
+    const unsigned char *p = SSL_SESSION_get0_id_context(s, &n);
+    SSL_set_session_id_context(g->ssl, p, n);
 }

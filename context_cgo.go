@@ -407,21 +407,30 @@ func (s *Session) sidContext() []byte {
 	return C.GoBytes(unsafe.Pointer(p), C.int(n))
 }
 
-func (s *Session) isResumable() bool {
-	defer runtime.KeepAlive(s)
-	return C.SSL_SESSION_is_resumable(used(s.p)) == 1
-}
-
 func (s *Session) names(name string, isIP bool) bool {
 	defer runtime.KeepAlive(s)
-	cs := C.CString(name)
-	defer C.free(unsafe.Pointer(cs))
-	return C.gossl_session_names(used(s.p), cs, cbool(isIP)) == 1
+	return C.gossl_session_names(used(s.p), (*C.char)(unsafe.Pointer(unsafe.StringData(name))), C.size_t(len(name)), cbool(isIP)) == 1
 }
 
-func (s *Session) protocol() int {
+// sessionState is what one call tells of a session.
+type sessionState struct {
+	resumable, hasTicket bool
+	protocol             int
+	created, timeout     int64 // seconds
+	hint                 time.Duration
+}
+
+func (s *Session) state() sessionState {
 	defer runtime.KeepAlive(s)
-	return int(C.SSL_SESSION_get_protocol_version(used(s.p)))
+	now := C.gossl_session_now(used(s.p))
+	return sessionState{now.resumable == 1, now.has_ticket == 1, int(now.protocol), int64(now.created), int64(now.timeout),
+		time.Duration(now.hint) * time.Second}
+}
+
+func (s *Session) sameID(other *Session) bool {
+	defer runtime.KeepAlive(other)
+	defer runtime.KeepAlive(s)
+	return C.gossl_session_same_id(used(s.p), used(other.p)) == 1
 }
 
 func (s *Session) cipherName() string {
@@ -431,21 +440,6 @@ func (s *Session) cipherName() string {
 		return ""
 	}
 	return C.GoString(C.SSL_CIPHER_get_name(c))
-}
-
-func (s *Session) createdUnix() int64 {
-	defer runtime.KeepAlive(s)
-	return int64(C.gossl_session_created(used(s.p)))
-}
-
-func (s *Session) timeoutSeconds() int64 {
-	defer runtime.KeepAlive(s)
-	return int64(C.SSL_SESSION_get_timeout(used(s.p)))
-}
-
-func (s *Session) ticketHintSeconds() uint32 {
-	defer runtime.KeepAlive(s)
-	return uint32(C.SSL_SESSION_get_ticket_lifetime_hint(used(s.p)))
 }
 
 func (s *Session) maxEarlyData() uint32 {
@@ -461,11 +455,6 @@ func (s *Session) setTimeoutSeconds(n int64) bool {
 func (s *Session) setCreatedUnix(t int64) {
 	C.gossl_session_set_created(used(s.p), C.longlong(t))
 	runtime.KeepAlive(s)
-}
-
-func (s *Session) hasTicket() bool {
-	defer runtime.KeepAlive(s)
-	return C.SSL_SESSION_has_ticket(used(s.p)) == 1
 }
 
 func libraryVersionText() string { return C.GoString(C.OpenSSL_version(C.OPENSSL_VERSION)) }

@@ -403,42 +403,16 @@ func (c *Ctx) clientHandle(name string) (sslHandle, error) {
 		// To libcrypto a dot in front means every subdomain, and a NUL is the end.
 		return sslHandle{}, configError("server name %q", host)
 	}
-	h, err := newSSLHandle(ch)
-	if err != nil {
-		return sslHandle{}, err
-	}
-	if err := c.setUpClient(h, host, isIP); err != nil {
-		h.free()
-		return sslHandle{}, err
-	}
-	return h, nil
-}
-
-func (c *Ctx) setUpClient(h sslHandle, host string, isIP bool) error {
-	h.setState(false)
-	if c.signs {
-		if err := h.enableSigning(); err != nil {
-			return err
-		}
-	}
-	if host != "" && !isIP {
-		if err := h.setSNI(host); err != nil {
-			return err
-		}
-	}
+	mode, roots := verifyPeer, c.roots
 	if c.cfg.InsecureSkipVerify {
-		h.setVerify(verifyNone, nil)
-		return nil
-	}
-	roots := c.roots
-	if roots == nil {
-		var err error
+		mode, roots = verifyNone, nil
+	} else if roots == nil {
 		if roots, err = systemRoots(); err != nil {
-			return err
+			return sslHandle{}, err
 		}
 	}
-	h.setVerify(verifyPeer, roots)
-	return h.setVerifyName(host, isIP)
+	h, err := newClientHandle(ch, host, isIP, mode, roots)
+	return c.enableSigning(h, err)
 }
 
 func (c *Ctx) serverHandle() (sslHandle, error) {
@@ -446,20 +420,17 @@ func (c *Ctx) serverHandle() (sslHandle, error) {
 	if err != nil {
 		return sslHandle{}, err
 	}
-	h, err := newSSLHandle(ch)
-	if err != nil {
+	h, err := newServerHandle(ch, c.auth, c.cas, c.names)
+	return c.enableSigning(h, err)
+}
+
+func (c *Ctx) enableSigning(h sslHandle, err error) (sslHandle, error) {
+	if err != nil || !c.signs {
+		return h, err
+	}
+	if err := h.enableSigning(); err != nil {
+		h.free()
 		return sslHandle{}, err
-	}
-	h.setState(true)
-	if c.signs {
-		if err := h.enableSigning(); err != nil {
-			h.free()
-			return sslHandle{}, err
-		}
-	}
-	h.setVerify(c.auth, c.cas)
-	if c.names != nil {
-		h.setCANames(c.names)
 	}
 	return h, nil
 }

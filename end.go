@@ -236,9 +236,11 @@ func (c *conn) close(out *Conn) error {
 	}
 	c.mu.Unlock()
 	c.dl.close(time.Now().Add(closeFlush))
-	// A transport that keeps no deadlines must not keep Close either.
-	watchdog := time.AfterFunc(2*closeFlush, func() { c.nc.Close() })
-	defer watchdog.Stop()
+	if c.socket.raw == nil {
+		// A transport that keeps no deadlines must not keep Close either.
+		watchdog := time.AfterFunc(2*closeFlush, func() { c.nc.Close() })
+		defer watchdog.Stop()
+	}
 
 	lingers := false
 	if c.established.Load() && c.lockWithin(c.wr, closeFlush) {
@@ -259,6 +261,9 @@ func (c *conn) close(out *Conn) error {
 }
 
 func (c *conn) lockWithin(t token, d time.Duration) bool {
+	if t.try() {
+		return true
+	}
 	timer := make(chan struct{})
 	stop := time.AfterFunc(d, func() { close(timer) })
 	defer stop.Stop()

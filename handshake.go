@@ -40,20 +40,17 @@ func (c *conn) ready(ctx context.Context) error {
 	if c.established.Load() {
 		return nil
 	}
-	hookCtx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	c.mu.Lock()
-	if c.fatal != nil {
-		defer c.mu.Unlock()
-		return c.fatal
-	}
-	c.cancel = cancel
+	fatal := c.fatal
 	c.mu.Unlock()
+	if fatal != nil {
+		return fatal
+	}
 	c.offerCached()
 	err := c.dl.under(ctx, "handshake", func() error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return c.handshake(hookCtx)
+		return c.handshake(ctx)
 	}, readSide, writeSide)
 	if err != nil {
 		c.forgetOffered()
@@ -76,13 +73,15 @@ func (c *conn) handshake(ctx context.Context) error {
 		done := ret == 1
 		if !done {
 			switch class := c.h.class(); {
-			case class == ClassWantClientHelloCB:
-				if err := c.answerHello(ctx); err != nil {
-					return err
+			case class == ClassWantClientHelloCB, class == ClassWantAsync:
+				answer := c.answerHello
+				if class == ClassWantAsync {
+					answer = c.answerSign
 				}
-				continue
-			case class == ClassWantAsync:
-				if err := c.answerSign(ctx); err != nil {
+				hookCtx, end := c.hookContext(ctx)
+				err := answer(hookCtx)
+				end()
+				if err != nil {
 					return err
 				}
 				continue
@@ -114,6 +113,12 @@ func (c *conn) handshake(ctx context.Context) error {
 	}
 }
 
+// hookContext is ctx for hooks of the application: Close ends it too. It needs mu.
+func (c *conn) hookContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, c.cancel = context.WithCancel(ctx)
+	return ctx, c.cancel
+}
+
 // maxHello bounds the bytes that are kept for the Ctx that GetCtxForClient may choose. libssl takes
 // messages of that length, but a record's header may come with every byte of one.
 const maxHello = 128 << 10
@@ -125,7 +130,7 @@ var errLongHello = errors.New("the ClientHello is too long")
 // 1.2 server that resumes sends its Finished first too, and knows the peer from the session.
 func (c *conn) judgeable() bool {
 	return c.h.saw(seenCertificate|seenFinished) ||
-		c.server && c.h.version() < tls.VersionTLS13 && c.h.sessionReused()
+		c.server && c.h.agreedVersion() < tls.VersionTLS13 && c.h.resumed()
 }
 
 func (c *conn) handshakeDone() error {
@@ -138,7 +143,7 @@ func (c *conn) handshakeDone() error {
 	c.storeSessions()
 	c.established.Store(true)
 	c.handshakeEnd = c.h.outTotal()
-	if c.server && c.h.version() == tls.VersionTLS13 {
+	if c.server && c.h.agreedVersion() == tls.VersionTLS13 {
 		// Only tickets wait, and the client may not read yet.
 		c.kick()
 		return nil
@@ -203,6 +208,8 @@ func (c *conn) verify(ctx context.Context, done bool) error {
 		c.verified = true
 		return nil
 	}
+	ctx, end := c.hookContext(ctx)
+	defer end()
 	raw := c.h.peerChain()
 	state, parsed := c.connectionState(done)
 	err := c.unlocked(func() error {
@@ -251,10 +258,11 @@ func (c *conn) proven() bool {
 	} else if c.ctx.cfg.InsecureSkipVerify {
 		mode = verifyNone
 	}
-	if !c.h.hasPeer() {
+	result, shown := c.h.proof()
+	if !shown {
 		return mode&verifyRequire == 0
 	}
-	return mode&verifyPeer == 0 || mode&verifyAcceptAny != 0 || c.h.verifyResult() == 0
+	return mode&verifyPeer == 0 || mode&verifyAcceptAny != 0 || result == 0
 }
 
 // unlocked runs f without mu.

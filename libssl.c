@@ -88,6 +88,8 @@ void gossl_ssl_end(gossl_ssl *g)
     ERR_clear_error();
     while (gossl_ssl_drop_ref(g))
         ;
+    if (g->keep_session)
+        SSL_set_shutdown(g->ssl, SSL_SENT_SHUTDOWN);
     SSL_free(g->ssl);
     ERR_clear_error();
     gossl_running(NULL);
@@ -164,6 +166,8 @@ int gossl_handshake(gossl_ssl *g)
     r = SSL_do_handshake(g->ssl);
     if (g->sign != NULL)
         gossl_signing(NULL);
+    g->agreed.version = SSL_version(g->ssl);
+    g->agreed.resumed = SSL_session_reused(g->ssl);
     return end(g, r, r != 1);
 }
 
@@ -343,22 +347,64 @@ static int accept_any_cb(int ok, X509_STORE_CTX *sc)
 
 void gossl_ctx_accept_any_peer(SSL_CTX *c) { SSL_CTX_set_verify(c, SSL_VERIFY_PEER, accept_any_cb); }
 
-void gossl_set_verify(gossl_ssl *g, int mode, int accept_any, X509_STORE *store)
+static void set_verify(SSL *ssl, gossl_verify v)
 {
-    SSL_set_verify(g->ssl, mode, accept_any ? accept_any_cb : NULL);
-    if (store != NULL)
-        SSL_set1_verify_cert_store(g->ssl, store);
+    SSL_set_verify(ssl, v.mode, v.accept_any ? accept_any_cb : NULL);
+    if (v.store != NULL)
+        SSL_set1_verify_cert_store(ssl, v.store);
 }
 
-int gossl_set_verify_name(gossl_ssl *g, const char *name, int is_ip, gossl_errors **errs)
+static int set_verify_name(SSL *ssl, const char *name, int is_ip)
 {
-    X509_VERIFY_PARAM *p = SSL_get0_param(g->ssl);
-    int ok;
-    ERR_clear_error();
+    X509_VERIFY_PARAM *p = SSL_get0_param(ssl);
     X509_VERIFY_PARAM_set_hostflags(p, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    ok = is_ip ? X509_VERIFY_PARAM_set1_ip_asc(p, name) : X509_VERIFY_PARAM_set1_host(p, name, 0);
-    *errs = ok ? NULL : gossl_take_errors();
-    return ok;
+    return is_ip ? X509_VERIFY_PARAM_set1_ip_asc(p, name) : X509_VERIFY_PARAM_set1_host(p, name, 0);
+}
+
+/* A client that verifies name, when it verifies. name has no NUL behind it. */
+gossl_made gossl_client_new(SSL_CTX *ctx, const char *name, size_t len, int is_ip, gossl_verify v)
+{
+    gossl_made m = {NULL, "SSL_new", NULL};
+    char host[256] = "";
+
+    if (len >= sizeof host || (m.ssl = gossl_ssl_new(ctx, &m.errs)) == NULL)
+        return m;
+    if (len > 0)
+        memcpy(host, name, len);
+    SSL_set_connect_state(m.ssl->ssl);
+    set_verify(m.ssl->ssl, v);
+    m.failed = "SSL_set_tlsext_host_name";
+    if (len > 0 && !is_ip && !SSL_set_tlsext_host_name(m.ssl->ssl, host))
+        goto fail;
+    m.failed = "X509_VERIFY_PARAM_set1_host";
+    if (v.mode != SSL_VERIFY_NONE && !set_verify_name(m.ssl->ssl, host, is_ip))
+        goto fail;
+    return m;
+fail:
+    m.errs = gossl_take_errors();
+    gossl_ssl_free(m.ssl);
+    m.ssl = NULL;
+    return m;
+}
+
+gossl_made gossl_server_new(SSL_CTX *ctx, gossl_verify v, STACK_OF(X509_NAME) *names)
+{
+    gossl_made m = {NULL, "SSL_new", NULL};
+
+    if ((m.ssl = gossl_ssl_new(ctx, &m.errs)) == NULL)
+        return m;
+    SSL_set_accept_state(m.ssl->ssl);
+    set_verify(m.ssl->ssl, v);
+    if (names != NULL)
+        SSL_set_client_CA_list(m.ssl->ssl, SSL_dup_CA_list(names)); /* which it owns */
+    return m;
+}
+
+int gossl_proof(gossl_ssl *g)
+{
+    X509 *x = gossl_peer_cert(g);
+    X509_free(x);
+    return x == NULL ? -1 : (int)SSL_get_verify_result(g->ssl);
 }
 
 int gossl_set_sni(gossl_ssl *g, const char *name, gossl_errors **errs)

@@ -106,7 +106,12 @@ typedef struct {
     unsigned key_updates_asked;    /* by us: so many may come above GOSSL_MAX_KEY_UPDATES and do not count */
     int hellos;
 
-    int refs; /* to ssl, beside the first */
+    struct {
+        int version, resumed;
+    } agreed; /* as the last handshake call left it */
+
+    int refs;         /* to ssl, beside the first */
+    int keep_session; /* SSL_free is not to make the session bad */
     int trace, events_on;
     gossl_events events;
 
@@ -179,9 +184,19 @@ int gossl_unsent(int fd);
 int gossl_group(gossl_ssl *g);
 
 /* Conn's per-connection settings (libssl.c) */
-int gossl_set_verify_name(gossl_ssl *g, const char *name, int is_ip, gossl_errors **errs);
+typedef struct {
+    int mode, accept_any;
+    X509_STORE *store; /* NULL: the SSL_CTX's */
+} gossl_verify;
+typedef struct {
+    gossl_ssl *ssl;     /* NULL when */
+    const char *failed; /* this function did, */
+    gossl_errors *errs; /* and why */
+} gossl_made;
+gossl_made gossl_client_new(SSL_CTX *ctx, const char *name, size_t len, int is_ip, gossl_verify v);
+gossl_made gossl_server_new(SSL_CTX *ctx, gossl_verify v, STACK_OF(X509_NAME) *names);
+int gossl_proof(gossl_ssl *g); /* -1 without a peer's certificate, else SSL_get_verify_result */
 int gossl_set_sni(gossl_ssl *g, const char *name, gossl_errors **errs);
-void gossl_set_verify(gossl_ssl *g, int mode, int accept_any, X509_STORE *store);
 int gossl_use_cert(gossl_ssl *g, gossl_cert *c, gossl_errors **errs);
 int gossl_export_keying_material(gossl_ssl *g, unsigned char *out, size_t n, const char *label, size_t label_len,
                                  const unsigned char *context, size_t context_len, int use_context, gossl_errors **errs);
@@ -241,7 +256,15 @@ STACK_OF(X509_NAME) *gossl_ca_names(const unsigned char *pem, size_t n);
 
 size_t gossl_session_der(SSL_SESSION *s, unsigned char **out);
 SSL_SESSION *gossl_session_parse(const unsigned char *der, size_t n, gossl_errors **errs);
-int gossl_session_names(SSL_SESSION *s, const char *name, int is_ip);
+int gossl_session_names(SSL_SESSION *s, const char *name, size_t len, int is_ip);
+typedef struct {
+    int resumable, has_ticket, protocol;
+    unsigned long hint;         /* seconds */
+    long long created, timeout; /* seconds since 1970, seconds */
+} gossl_session_state;
+gossl_session_state gossl_session_now(SSL_SESSION *s);
+int gossl_session_same_id(SSL_SESSION *a, SSL_SESSION *b);
+void gossl_session_context(SSL_SESSION *s, gossl_ssl *g); /* gives g the session id context of s */
 long gossl_live_sessions(void);
 
 /* Keys of stateless tickets (tickets.c) */
@@ -284,9 +307,7 @@ static inline X509 *gossl_x509_at(STACK_OF(X509) *s, int i) { return sk_X509_val
 static inline long long gossl_session_created(SSL_SESSION *s) { return gossl_session_time(s); }
 static inline void gossl_session_set_created(SSL_SESSION *s, long long t) { gossl_session_set_time(s, t); }
 static inline int gossl_in_init(gossl_ssl *g) { return SSL_in_init(g->ssl); }
-static inline void gossl_set_ca_names(gossl_ssl *g, STACK_OF(X509_NAME) *n) { SSL_set_client_CA_list(g->ssl, n); }
 static inline void gossl_free_ca_names(STACK_OF(X509_NAME) *n) { sk_X509_NAME_pop_free(n, X509_NAME_free); }
-static inline STACK_OF(X509_NAME) *gossl_dup_ca_names(STACK_OF(X509_NAME) *n) { return SSL_dup_CA_list(n); }
 static inline size_t gossl_i2d_x509(X509 *x, unsigned char **out) { int n = i2d_X509(x, out); return n < 0 ? 0 : (size_t)n; }
 static inline unsigned char *gossl_event_data(gossl_event *e) { return e->data; }
 static inline void gossl_openssl_free(void *p) { OPENSSL_free(p); }

@@ -18,10 +18,16 @@ func sniName(name string) (host string, isIP bool) {
 	if i := strings.LastIndexByte(host, '%'); i > 0 {
 		host = host[:i]
 	}
-	if net.ParseIP(host) != nil {
+	// A name is asked for with each connection; parsing one as an address makes an error first.
+	if looksNumeric(host) && net.ParseIP(host) != nil {
 		return host, true
 	}
 	return strings.TrimRight(name, "."), false
+}
+
+// looksNumeric reports whether s can be an address: IPv6 has a colon, IPv4 begins with a digit.
+func looksNumeric(s string) bool {
+	return s != "" && s[0] >= '0' && s[0] <= '9' || strings.IndexByte(s, ':') >= 0
 }
 
 // Dial connects to addr and makes the handshake. ServerName is the address's host by default.

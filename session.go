@@ -55,7 +55,7 @@ func (s *Session) IDContext() []byte {
 // that used it ended unclean.
 //
 // OpenSSL: SSL_SESSION_is_resumable(3).
-func (s *Session) Resumable() bool { return !s.none() && !s.bad.Load() && s.isResumable() }
+func (s *Session) Resumable() bool { return !s.none() && !s.bad.Load() && s.state().resumable }
 
 // Protocol returns the version, such as tls.VersionTLS13.
 //
@@ -64,7 +64,7 @@ func (s *Session) Protocol() uint16 {
 	if s.none() {
 		return 0
 	}
-	return uint16(s.protocol())
+	return uint16(s.state().protocol)
 }
 
 // Cipher returns OpenSSL's name of the cipher suite.
@@ -84,7 +84,7 @@ func (s *Session) Created() time.Time {
 	if s.none() {
 		return time.Time{}
 	}
-	return time.Unix(s.createdUnix(), 0)
+	return time.Unix(s.state().created, 0)
 }
 
 // Age is the time since Created.
@@ -97,11 +97,14 @@ func (s *Session) Timeout() time.Duration {
 	if s.none() {
 		return 0
 	}
-	n := s.timeoutSeconds()
-	if n > int64(math.MaxInt64/time.Second) {
+	return s.state().life()
+}
+
+func (t sessionState) life() time.Duration {
+	if t.timeout > int64(math.MaxInt64/time.Second) {
 		return math.MaxInt64
 	}
-	return time.Duration(n) * time.Second
+	return time.Duration(t.timeout) * time.Second
 }
 
 // Expires returns when the session can no longer be resumed: Timeout after Created, or earlier
@@ -112,21 +115,31 @@ func (s *Session) Expires() time.Time {
 	if s.none() {
 		return time.Time{}
 	}
-	life := s.Timeout()
-	if s.hasTicket() {
-		// In TLS 1.2 a hint of 0 leaves it to the client, in TLS 1.3 the ticket is to be forgotten.
-		hint := time.Duration(s.ticketHintSeconds()) * time.Second
-		if hint > 0 || s.protocol() >= tls.VersionTLS13 {
-			life = min(life, hint)
-		}
+	return s.state().expires()
+}
+
+func (t sessionState) expires() time.Time {
+	life := t.life()
+	// In TLS 1.2 a hint of 0 leaves it to the client, in TLS 1.3 the ticket is to be forgotten.
+	if t.hasTicket && (t.hint > 0 || t.protocol >= tls.VersionTLS13) {
+		life = min(life, t.hint)
 	}
-	return s.Created().Add(life)
+	return time.Unix(t.created, 0).Add(life)
+}
+
+// usable reports whether a client may offer the session now.
+func (s *Session) usable() bool {
+	if s.none() || s.bad.Load() {
+		return false
+	}
+	now := s.state()
+	return now.resumable && time.Now().Before(now.expires())
 }
 
 // HasTicket reports whether the server can resume the session without keeping anything.
 //
 // OpenSSL: SSL_SESSION_has_ticket(3).
-func (s *Session) HasTicket() bool { return !s.none() && s.hasTicket() }
+func (s *Session) HasTicket() bool { return !s.none() && s.state().hasTicket }
 
 // MaxEarlyData is how many bytes of early data the server takes with the session. A Ctx gives 0 as a
 // server and sends none as a client.

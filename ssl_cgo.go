@@ -25,6 +25,10 @@ package openssl
 #cgo nocallback gossl_set_shutdown
 #cgo noescape gossl_feed
 #cgo nocallback gossl_feed
+#cgo noescape gossl_proof
+#cgo nocallback gossl_proof
+#cgo noescape gossl_buf_free
+#cgo nocallback gossl_buf_free
 #cgo noescape gossl_grow
 #cgo nocallback gossl_grow
 #cgo noescape gossl_unsent
@@ -72,6 +76,44 @@ func newSSLHandle(ctx *ctxHandle) (sslHandle, error) {
 	}
 	liveSSL.Add(1)
 	return sslHandle{p}, nil
+}
+
+func (st *store) verify(mode verifyMode) C.gossl_verify {
+	v := C.gossl_verify{mode: C.int(mode & 3), accept_any: cbool(mode&verifyAcceptAny != 0)}
+	if st != nil {
+		v.store = st.p
+	}
+	return v
+}
+
+func madeHandle(m C.gossl_made) (sslHandle, error) {
+	if m.ssl == nil {
+		return sslHandle{}, libraryError(C.GoString(m.failed), m.errs, nil)
+	}
+	liveSSL.Add(1)
+	return sslHandle{m.ssl}, nil
+}
+
+// newClientHandle makes the SSL of a client; with verifyNone the name is only sent.
+func newClientHandle(ctx *ctxHandle, name string, isIP bool, mode verifyMode, st *store) (sslHandle, error) {
+	m := C.gossl_client_new(used(ctx.p), (*C.char)(unsafe.Pointer(unsafe.StringData(name))), C.size_t(len(name)), cbool(isIP),
+		st.verify(mode))
+	runtime.KeepAlive(ctx)
+	runtime.KeepAlive(st)
+	return madeHandle(m)
+}
+
+// newServerHandle makes the SSL of a server; names are of the authorities that it asks for.
+func newServerHandle(ctx *ctxHandle, mode verifyMode, st *store, names *caNames) (sslHandle, error) {
+	var list *C.struct_stack_st_X509_NAME
+	if names != nil {
+		list = names.p
+	}
+	m := C.gossl_server_new(used(ctx.p), st.verify(mode), list)
+	runtime.KeepAlive(ctx)
+	runtime.KeepAlive(st)
+	runtime.KeepAlive(names)
+	return madeHandle(m)
 }
 
 // dup makes a second handle, or another reference to the same SSL with ok false.
@@ -155,9 +197,11 @@ func (h sslHandle) setOptions(o Options) Options {
 func (h sslHandle) sessionReused() bool      { return C.SSL_session_reused(h.p.ssl) != 0 }
 func (h sslHandle) version() int             { return int(C.SSL_version(h.p.ssl)) }
 func (h sslHandle) handshakeDone() bool      { return C.SSL_is_init_finished(h.p.ssl) != 0 }
+func (h sslHandle) agreedVersion() int       { return int(h.p.agreed.version) }
+func (h sslHandle) resumed() bool            { return h.p.agreed.resumed != 0 }
 func (h sslHandle) verifyResult() int        { return int(C.SSL_get_verify_result(h.p.ssl)) }
 func (h sslHandle) group() int               { return int(C.gossl_group(h.p)) }
-func (h sslHandle) keepSessionAtFree()       { C.gossl_set_shutdown(h.p, 1) }
+func (h sslHandle) keepSessionAtFree()       { h.p.keep_session = 1 }
 func (h sslHandle) pointer() unsafe.Pointer  { return unsafe.Pointer(h.p.ssl) }
 func (h sslHandle) setEOF()                  { h.p.in_eof = 1 }
 func (h sslHandle) setTrace(on bool)         { h.p.trace = cbool(on) }
@@ -182,15 +226,6 @@ func (h sslHandle) askHello()                { h.p.hello_state = C.GOSSL_HELLO_A
 func (h sslHandle) answerHello()             { h.p.hello_state = C.GOSSL_HELLO_ANSWERED }
 func (h sslHandle) helloWaiting() bool       { return h.p.hello_state == C.GOSSL_HELLO_WAITING }
 func (h sslHandle) holdIn(on bool)           { h.p.in_hold = cbool(on) }
-func (h sslHandle) setVerify(mode verifyMode, st *store) {
-	collect()
-	var p *C.X509_STORE
-	if st != nil {
-		p = st.p
-	}
-	C.gossl_set_verify(h.p, C.int(mode&3), cbool(mode&verifyAcceptAny != 0), used(p))
-	runtime.KeepAlive(st)
-}
 
 // Bits of gossl_ssl.seen.
 const (
@@ -460,9 +495,9 @@ func (h sslHandle) setSession(s *Session) error {
 	return nil
 }
 
-// setSessionIDContext takes what a session holds, so its length fits.
-func (h sslHandle) setSessionIDContext(id []byte) {
-	C.SSL_set_session_id_context(h.p.ssl, (*C.uchar)(unsafe.SliceData(id)), C.uint(len(id)))
+func (h sslHandle) useContextOf(s *Session) {
+	C.gossl_session_context(used(s.p), h.p)
+	runtime.KeepAlive(s)
 }
 
 // session is SSL_get1_session.
@@ -493,17 +528,6 @@ func freeEvents(e *C.gossl_event) {
 	}
 }
 
-func (h sslHandle) setVerifyName(name string, isIP bool) error {
-	collect()
-	cs := C.CString(name)
-	defer C.free(unsafe.Pointer(cs))
-	var errs *C.gossl_errors
-	if C.gossl_set_verify_name(h.p, cs, cbool(isIP), &errs) != 1 {
-		return libraryError("X509_VERIFY_PARAM_set1_host", errs, nil)
-	}
-	return nil
-}
-
 func (h sslHandle) setSNI(name string) error {
 	collect()
 	cs := C.CString(name)
@@ -532,13 +556,6 @@ func (h sslHandle) useCertificate(c *Certificate) error {
 		return libraryError("SSL_use_cert_and_key", errs, nil)
 	}
 	return nil
-}
-
-func (h sslHandle) setCANames(n *caNames) {
-	collect()
-	// SSL_set_client_CA_list owns what it is given.
-	C.gossl_set_ca_names(h.p, C.gossl_dup_ca_names(used(n.p)))
-	runtime.KeepAlive(n)
 }
 
 func (h sslHandle) serverName() string {
@@ -598,10 +615,11 @@ func (h sslHandle) peerChain() [][]byte {
 	return out
 }
 
-func (h sslHandle) hasPeer() bool {
-	x := C.gossl_peer_cert(h.p)
-	C.X509_free(x)
-	return x != nil
+// proof is what libssl made of the peer's certificate; ok is false when there is none.
+func (h sslHandle) proof() (result int, ok bool) {
+	collect()
+	n := int(C.gossl_proof(h.p))
+	return n, n >= 0
 }
 
 func (h sslHandle) verifiedChain() [][]byte { return stackDER(C.SSL_get0_verified_chain(h.p.ssl)) }

@@ -402,10 +402,10 @@ func (c *conn) flushStopped() {
 	}
 }
 
-// kick has what waits flushed by somebody else: Read never writes to the transport itself, and no
-// failed flush becomes its error.
+// kick has what waits flushed without waiting: at once as far as a socket takes it, the rest by
+// somebody else. No failed flush becomes Read's error.
 func (c *conn) kick() {
-	if c.flushing || c.kicked || c.writeErr != nil || c.ops.closed() {
+	if c.flushing || c.kicked || c.writeErr != nil || c.ops.closed() || c.flushNow() {
 		return
 	}
 	c.kicked = true

@@ -7,4 +7,6 @@ type readiness struct{ raw any }
 
 func (c *conn) watch() {}
 
+func (c *conn) flushNow() bool { return false }
+
 func (c *conn) readReady() (n int, full bool, err error) { panic("unreachable") }

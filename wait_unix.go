@@ -17,6 +17,8 @@ type readiness struct {
 
 	n   int
 	err error
+
+	out func(fd uintptr) bool // tryWrite, with mu
 }
 
 // watch sets the readiness up for the very types of package net: a type that embeds one may read in
@@ -37,6 +39,7 @@ func (c *conn) watch() {
 	}
 	c.socket.raw = raw
 	c.socket.try = c.tryRead
+	c.socket.out = c.tryWrite
 }
 
 // tryRead makes one read(2) that does not wait. The caller holds rd, not mu.
@@ -87,4 +90,26 @@ func (c *conn) readReady() (n int, full bool, err error) {
 		return 0, false, io.EOF
 	}
 	return r.n, r.n >= size, nil
+}
+
+// tryWrite makes one write(2) of what the flusher would send; it never waits.
+func (c *conn) tryWrite(fd uintptr) bool {
+	n, err := syscall.Write(int(fd), c.send.bytes())
+	if err == nil && n > 0 {
+		c.send.skip(n)
+		c.left += uint64(n)
+	}
+	return true
+}
+
+// flushNow gives the socket what it takes and reports whether that was all. What fails is left to a
+// flusher, which finds it again. It needs mu and keeps it: nobody waits here.
+func (c *conn) flushNow() bool {
+	if c.socket.raw == nil {
+		return false
+	}
+	if c.send.len() == 0 {
+		c.h.swapOut(&c.send)
+	}
+	return c.socket.raw.Write(c.socket.out) == nil && c.send.len() == 0 && c.h.outLen() == 0
 }

@@ -79,12 +79,14 @@ type Config struct {
 
 	// VerifyPeerCertificate and VerifyConnection run when libssl has verified the peer and before
 	// anything more is sent or any data is released, on resumptions too (then without chains). An
-	// error ends the connection and its session. VerifyConnection always runs.
+	// error ends the connection and its session. VerifyConnection always runs. The peer gets a fatal
+	// bad_certificate, or the alert that the error names by an AlertError; a server of TLS 1.3 sends none.
 	VerifyPeerCertificate func(rawCerts [][]byte, verifiedChains [][]*x509.Certificate) error
 	VerifyConnection      func(tls.ConnectionState) error
 
 	// GetCtxForClient may choose another Ctx by what the ClientHello says; nil keeps this one.
-	// Everything then belongs to the chosen Ctx: versions, ClientAuth, sessions, hooks.
+	// Everything then belongs to the chosen Ctx: versions, ClientAuth, sessions, hooks. An error refuses the
+	// client with internal_error, or the alert that it names by an AlertError; GetCertificate's too.
 	GetCtxForClient func(*ClientHelloInfo) (*Ctx, error)
 	// GetCertificate may choose the certificate; nil keeps Certificates.
 	GetCertificate func(*ClientHelloInfo) (*Certificate, error)

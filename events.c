@@ -265,6 +265,9 @@ static int hello_cb(SSL *ssl, int *alert, void *arg)
         return SSL_CLIENT_HELLO_RETRY;
     case GOSSL_HELLO_WAITING:
         return SSL_CLIENT_HELLO_RETRY;
+    case GOSSL_HELLO_REFUSED:
+        *alert = g->hello_alert;
+        return SSL_CLIENT_HELLO_ERROR;
     case GOSSL_HELLO_ANSWERED:
         /* After a HelloRetryRequest the answers of the first hello stand; a second hello that asks
          * for something else must not get them (RFC 8446, 4.1.2). */

@@ -164,22 +164,66 @@ func (c *conn) handshakeError() *Error {
 func (c *conn) handshakeFailed(err *Error) error {
 	c.latch(err)
 	c.takeEvents()
-	if c.h.outLen() > 0 {
-		c.mu.Unlock()
-		c.dl.setOp(time.Now().Add(alertTimeout), writeSide)
-		c.mu.Lock()
-		c.flush("handshake")
-		c.mu.Unlock()
-		c.dl.setOp(time.Time{}, writeSide)
-		c.mu.Lock()
-	}
+	c.alertLeaves()
 	return err
 }
 
-// refuse ends a connection whose peer a hook or a rule did not accept: nothing more is sent, the
-// session is gone.
+// alertLeaves gives an alert that waits a moment to leave.
+func (c *conn) alertLeaves() {
+	if c.h.outLen() == 0 {
+		return
+	}
+	c.mu.Unlock()
+	c.dl.setOp(time.Now().Add(alertTimeout), writeSide)
+	c.mu.Lock()
+	c.flush("handshake")
+	c.mu.Unlock()
+	c.dl.setOp(time.Time{}, writeSide)
+	c.mu.Lock()
+}
+
+// refuse ends a connection whose peer a hook or a rule did not accept: what has not left never will, the
+// session is gone. An alert tells the peer, in the clear as libssl's own of a client of TLS 1.3: nothing
+// sealed has left yet, but from a server of TLS 1.3. That one says nothing: its alert would have to be
+// sealed by keys that libssl has used for what was dropped.
 func (c *conn) refuse(op string, err error) error {
 	c.h.dropOut()
+	if c.raw == nil && !(c.server && c.h.version() == tls.VersionTLS13) {
+		c.h.alertInClear(alertFor(err, alertBadCertificate))
+	}
+	return c.refused(op, err)
+}
+
+// refuseHello refuses a client whose ClientHello libssl waits at. libssl sends the alert.
+func (c *conn) refuseHello(err error) error {
+	if c.raw == nil {
+		c.h.refuseHello(alertFor(err, alertInternalError))
+		c.h.handshake()
+	}
+	return c.refused("handshake", err)
+}
+
+// Alerts of a refusal that names none, as crypto/tls has them.
+const (
+	alertBadCertificate Alert = 42
+	alertInternalError  Alert = 80
+)
+
+// alertFor is the alert that a hook's error names, an AlertError or crypto/tls's.
+func alertFor(err error, other Alert) Alert {
+	var own *AlertError
+	var std tls.AlertError
+	switch {
+	case errors.As(err, &own) && !own.FromPeer && own.Alert != AlertCloseNotify:
+		return own.Alert
+	case errors.As(err, &std) && Alert(std) != AlertCloseNotify:
+		return Alert(std)
+	}
+	return other
+}
+
+// refused latches a refusal.
+func (c *conn) refused(op string, err error) error {
 	if c.server && c.ctx.cfg.SessionCache != nil && c.h.sessionReused() {
 		if s := c.h.session(); s != nil {
 			c.ctx.stores.remove(s.id())
@@ -191,7 +235,9 @@ func (c *conn) refuse(op string, err error) error {
 		s.bad.Store(true)
 	}
 	c.news = nil
-	return c.latch(&Error{Op: op, Origin: FromCaller, Err: notEOF(err)})
+	err = c.latch(&Error{Op: op, Origin: FromCaller, Err: notEOF(err)})
+	c.alertLeaves()
+	return err
 }
 
 // errUnverified is what defence in depth finds: libssl should have failed before.
@@ -228,7 +274,7 @@ func (c *conn) verify(ctx context.Context, done bool) error {
 		return nil
 	})
 	if err != nil || c.ops.closed() {
-		return c.hookFailed(ctx, err)
+		return c.hookFailed(ctx, err, func(err error) error { return c.refuse("handshake", err) })
 	}
 	c.verified = true
 	return nil
@@ -236,14 +282,14 @@ func (c *conn) verify(ctx context.Context, done bool) error {
 
 // hookFailed tells a hook's refusal from its end with the context or the Conn: after the context's a
 // later call asks the hook again.
-func (c *conn) hookFailed(ctx context.Context, err error) error {
+func (c *conn) hookFailed(ctx context.Context, err error, refuse func(error) error) error {
 	switch {
 	case c.ops.closed():
 		return callerError("handshake", net.ErrClosed)
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return callerError("handshake", err)
 	}
-	return c.refuse("handshake", err)
+	return refuse(err)
 }
 
 // proven reports whether the peer's certificate is what the Ctx demands. A cipher list may allow
@@ -306,7 +352,7 @@ func (c *conn) answerHello(ctx context.Context) error {
 			return guard("GetCtxForClient", func() (err error) { chosen, err = cfg.GetCtxForClient(info); return err })
 		})
 		if err != nil || c.ops.closed() {
-			return c.hookFailed(ctx, err)
+			return c.hookFailed(ctx, err, c.refuseHello)
 		}
 		c.helloDone = true
 		if chosen != nil && chosen != c.ctx {
@@ -328,11 +374,11 @@ func (c *conn) answerHello(ctx context.Context) error {
 		return nil
 	})
 	if err != nil || c.ops.closed() {
-		return c.hookFailed(ctx, err)
+		return c.hookFailed(ctx, err, c.refuseHello)
 	}
 	if cert != nil {
 		if err := c.h.useCertificate(cert); err != nil {
-			return c.refuse("handshake", err)
+			return c.refuseHello(err)
 		}
 		c.cert = cert
 	}
@@ -349,7 +395,7 @@ func (c *conn) answerHello(ctx context.Context) error {
 func (c *conn) moveTo(chosen *Ctx) error {
 	h, err := chosen.serverHandle()
 	if err != nil {
-		return c.refuse("handshake", err)
+		return c.refuseHello(err)
 	}
 	c.h.moveIn(h)
 	c.h.free()

@@ -185,7 +185,7 @@ func testHookRefuses(t *testing.T, k kind, side, hook, way string, resumed bool)
 		t.Errorf("End() = %+v, want an error and no session", end)
 	}
 	refuser.Close()
-	<-heard
+	told := <-heard
 
 	records, tail, err := r.Records(direction)
 	if err != nil || len(tail) != 0 {
@@ -196,20 +196,31 @@ func testHookRefuses(t *testing.T, k kind, side, hook, way string, resumed bool)
 			t.Errorf("%d bytes came from the server after it refused", got-seenAtHook)
 		}
 	} else {
-		for _, rec := range records {
-			if rec.Type != record.Handshake {
+		for i, rec := range records {
+			if last := i == len(records)-1; rec.Type != record.Handshake && !last {
 				t.Errorf("the refusing end sent a record of type %v", rec.Type)
+			} else if level, alert, ok := rec.PlainAlert(); last && (!ok || level != record.Fatal || alert != 42) {
+				t.Errorf("the last record is %v %x, want a fatal bad_certificate", rec.Type, rec.Body)
 			}
+		}
+		if a := refuser.End().AlertSent; a == nil || *a != 42 {
+			t.Errorf("End() tells of the alert %v", a)
+		}
+		if alertOf(told) != "bad_certificate" {
+			t.Errorf("the refused end was told %v", told)
 		}
 	}
 	if got := log.take(); len(got) != 0 {
 		t.Errorf("the client was told %d sessions", len(got))
 	}
+	if err := sctx.Drain(deadline(t)); err != nil {
+		t.Error(err)
+	}
 	left := 0
 	switch {
 	case !resumed:
 	case k.name == "tls12-id" && side == "client":
-		left = 1 // the server hears nothing of the refusal
+		left = 1 // the handshake that the alert ended was not yet the session's end
 	case k.name == "tls13-stateful":
 		left = 1 // the other ticket of the connection before
 	}
@@ -218,6 +229,68 @@ func testHookRefuses(t *testing.T, k kind, side, hook, way string, resumed bool)
 	}
 	if side == "client" && resumed && offered.Resumable() {
 		t.Error("the session that was refused is still resumable")
+	}
+}
+
+// TestRefusalAlert: a hook's error may name the alert that the peer gets, for each hook, on each version; a
+// server of TLS 1.3 that has seen the client's Finished says none.
+func TestRefusalAlert(t *testing.T) {
+	named := func(a openssl.Alert) error { return fmt.Errorf("%w: %w", errRefused, &openssl.AlertError{Alert: a}) }
+	for name, test := range map[string]struct {
+		err  error
+		want map[string]string // by hook; "" is all
+	}{
+		"none named":   {errRefused, map[string]string{"": "bad_certificate", "GetCtxForClient": "internal_error", "GetCertificate": "internal_error"}},
+		"named":        {named(49), map[string]string{"": "access_denied"}},
+		"crypto/tls's": {fmt.Errorf("%w: %w", errRefused, tls.AlertError(46)), map[string]string{"": "certificate_unknown"}},
+		"close_notify": {named(0), map[string]string{"": "bad_certificate", "GetCtxForClient": "internal_error", "GetCertificate": "internal_error"}},
+		"another peer's": {fmt.Errorf("%w: %w", errRefused, &openssl.AlertError{Alert: 49, FromPeer: true}),
+			map[string]string{"": "bad_certificate", "GetCtxForClient": "internal_error", "GetCertificate": "internal_error"}},
+	} {
+		for _, k := range kinds {
+			for _, hook := range []string{"client", "server", "GetCtxForClient", "GetCertificate"} {
+				t.Run(name+"/"+k.name+"/"+hook, func(t *testing.T) {
+					client, server, _ := bothAuthenticated(t, k)
+					verify := func(tls.ConnectionState) error { return test.err }
+					switch hook {
+					case "client":
+						client.VerifyConnection = verify
+					case "server":
+						server.VerifyConnection = verify
+					case "GetCtxForClient":
+						server.GetCtxForClient = func(*openssl.ClientHelloInfo) (*openssl.Ctx, error) { return nil, test.err }
+					case "GetCertificate":
+						server.GetCertificate = func(*openssl.ClientHelloInfo) (*openssl.Certificate, error) { return nil, test.err }
+					}
+					want, ok := test.want[hook]
+					if !ok {
+						want = test.want[""]
+					}
+					c, s := ends(t, newCtx(t, client), newCtx(t, server))
+					cerr, serr := handshakes(t, c, s)
+					if cerr == nil { // TLS 1.3: the client hears of it with its first Read
+						_, cerr = c.Read(make([]byte, 1))
+					}
+					refuser, refusal, told := s, serr, cerr
+					if hook == "client" {
+						refuser, refusal, told = c, cerr, serr
+					}
+					if !errors.Is(refusal, errRefused) {
+						t.Errorf("the refusal is %v", refusal)
+					}
+					sent := refuser.End().AlertSent
+					if hook == "server" && k.version == tls.VersionTLS13 {
+						if sent != nil || alertOf(told) != "" {
+							t.Errorf("sent %v, the client was told %v", sent, told)
+						}
+						return
+					}
+					if alertOf(told) != want || sent == nil || sent.String() != want {
+						t.Errorf("sent %v, the peer was told %v, want %s", sent, told, want)
+					}
+				})
+			}
+		}
 	}
 }
 

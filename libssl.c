@@ -284,6 +284,22 @@ int gossl_set_session(gossl_ssl *g, SSL_SESSION *s)
 void gossl_set_shutdown(gossl_ssl *g, int mode) { SSL_set_shutdown(g->ssl, mode); }
 int gossl_get_shutdown(gossl_ssl *g) { return SSL_get_shutdown(g->ssl); }
 
+/* A fatal alert behind the out-queue, in the clear. 0 without memory: then none is sent. */
+int gossl_alert_in_clear(gossl_ssl *g, int alert)
+{
+    int version = SSL_version(g->ssl);
+    unsigned char record[7] = {SSL3_RT_ALERT, 3, 3, 0, 2, SSL3_AL_FATAL, (unsigned char)alert};
+    if (version < TLS1_2_VERSION)
+        record[2] = (unsigned char)version;
+    if (!gossl_grow(&g->out, sizeof record, 0))
+        return 0;
+    memcpy(g->out.p + g->out.end, record, sizeof record);
+    g->out.end += sizeof record;
+    g->out_total += sizeof record;
+    g->alert_out = alert;
+    return 1;
+}
+
 int gossl_feed(gossl_ssl *g, const unsigned char *p, size_t n)
 {
     if (g->in.start == g->in.end && !g->in_hold)

@@ -68,7 +68,7 @@ enum { /* bits of gossl_ssl.seen */
 /* KeyUpdates without data between them: each costs a reply, and libssl knows no limit. */
 enum { GOSSL_MAX_KEY_UPDATES = 32 };
 
-enum { GOSSL_HELLO_OFF, GOSSL_HELLO_ASK, GOSSL_HELLO_WAITING, GOSSL_HELLO_ANSWERED };
+enum { GOSSL_HELLO_OFF, GOSSL_HELLO_ASK, GOSSL_HELLO_WAITING, GOSSL_HELLO_ANSWERED, GOSSL_HELLO_REFUSED };
 
 /* A signature that Go is to make. */
 enum { GOSSL_SIGN_NONE, GOSSL_SIGN_ASK, GOSSL_SIGN_ANSWERED, GOSSL_SIGN_REFUSED };
@@ -115,7 +115,7 @@ typedef struct {
     int trace, events_on;
     gossl_events events;
 
-    int hello_state, name_answer;
+    int hello_state, hello_alert, name_answer;
     gossl_hello hello;
     SSL_SESSION *found; /* what get_session_cb hands out; one reference */
     gossl_sign *sign;   /* NULL unless a certificate's key is Go's */
@@ -174,6 +174,7 @@ int gossl_renegotiate(gossl_ssl *g);
 void gossl_set_shutdown(gossl_ssl *g, int mode);
 int gossl_get_shutdown(gossl_ssl *g);
 int gossl_set_session(gossl_ssl *g, SSL_SESSION *s);
+int gossl_alert_in_clear(gossl_ssl *g, int alert);
 int gossl_feed(gossl_ssl *g, const unsigned char *p, size_t n);
 void gossl_buf_free(gossl_buf *b);
 void gossl_rewind(gossl_ssl *g);

@@ -206,7 +206,7 @@ func (c *conn) answerRawHello(ctx context.Context) error {
 		})
 		c.h.holdIn(false)
 		if err != nil || c.ops.closed() {
-			return c.hookFailed(ctx, err)
+			return c.hookFailed(ctx, err, c.refuseHello)
 		}
 		c.helloDone, c.nameAnswer = true, hello.Answer
 		if c.h != asked {

@@ -347,7 +347,16 @@ func (h sslHandle) dropOutBehind(end uint64) {
 	h.p.out_total = C.uint64_t(end)
 }
 
-func (h sslHandle) dropOut() { h.p.out.start, h.p.out.end = 0, 0 }
+// alertInClear puts the record of an alert into the out-queue. No call of libssl's makes one of our choice.
+func (h sslHandle) alertInClear(a Alert) { C.gossl_alert_in_clear(h.p, C.int(a)) }
+
+// refuseHello makes libssl answer the ClientHello that it waits at with an alert, in the next handshake call.
+func (h sslHandle) refuseHello(a Alert) {
+	h.p.hello_state, h.p.hello_alert = C.GOSSL_HELLO_REFUSED, C.int(a)
+}
+
+// dropOut takes back all that is in the out-queue.
+func (h sslHandle) dropOut() { h.dropOutBehind(uint64(h.p.out_total) - uint64(h.outLen())) }
 
 func bufBytes(b *C.gossl_buf) []byte {
 	if b.p == nil {

@@ -182,13 +182,25 @@ func setVerify(cfg *openssl.Config, c *config) {
 		if s.DidResume && !c.reverify || len(s.PeerCertificates) == 0 && c.server {
 			return nil
 		}
-		return errRefused
+		// BoringSSL's default alerts of its two callbacks.
+		if c.customVerify {
+			return alertError(46)
+		}
+		return alertError(40)
 	}
+}
+
+// alertError is a refusal that names its alert.
+func alertError(a openssl.Alert) error {
+	return fmt.Errorf("%w: %w", errRefused, &openssl.AlertError{Alert: a})
 }
 
 func setServer(cfg *openssl.Config, c *config) {
 	cfg.GetCtxForClient = func(h *openssl.ClientHelloInfo) (*openssl.Ctx, error) {
-		if c.failEarly || c.expectServerName != "" && h.ServerName != c.expectServerName {
+		if c.failEarly {
+			return nil, alertError(40)
+		}
+		if c.failDDoS || c.expectServerName != "" && h.ServerName != c.expectServerName {
 			return nil, errRefused
 		}
 		var wire []byte

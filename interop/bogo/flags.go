@@ -34,6 +34,8 @@ type settings struct {
 	expectAdvertised  string
 	expectServerName  string
 	failEarly         bool
+	failDDoS          bool
+	customVerify      bool
 	failCert          bool
 	noTicket          bool
 	async             bool
@@ -154,6 +156,7 @@ var flags = map[string]flagSpec{
 	"-verify-peer":                    boolFlag(func(c *config) *bool { return &c.verifyPeer }),
 	"-require-any-client-certificate": boolFlag(func(c *config) *bool { return &c.requireClientCert }),
 	"-verify-fail":                    boolFlag(func(c *config) *bool { return &c.verifyFail }),
+	"-use-custom-verify-callback":     boolFlag(func(c *config) *bool { return &c.customVerify }),
 	"-reverify-on-resume":             boolFlag(func(c *config) *bool { return &c.reverify }),
 	"-expect-verify-result":           boolFlag(func(c *config) *bool { return &c.expectVerifyResult }),
 	"-expect-peer-cert-file":          stringFlag(func(c *config) *string { return &c.expectPeerCert }),
@@ -167,7 +170,7 @@ var flags = map[string]flagSpec{
 	"-expect-alpn":            stringFlag(func(c *config) *string { return &c.expectALPN }),
 	"-expect-advertised-alpn": stringFlag(func(c *config) *string { return &c.expectAdvertised }),
 	"-fail-early-callback":    boolFlag(func(c *config) *bool { return &c.failEarly }),
-	"-fail-ddos-callback":     boolFlag(func(c *config) *bool { return &c.failEarly }),
+	"-fail-ddos-callback":     boolFlag(func(c *config) *bool { return &c.failDDoS }),
 	"-fail-cert-callback":     boolFlag(func(c *config) *bool { return &c.failCert }),
 	"-no-ticket":              boolFlag(func(c *config) *bool { return &c.noTicket }),
 
@@ -201,7 +204,6 @@ var flags = map[string]flagSpec{
 	"-expect-no-hrr":         boolFlag(func(c *config) *bool { return &c.expectNoHRR }),
 
 	// Callbacks of BoringSSL's that say the same in another way, or at another time.
-	"-use-custom-verify-callback":   taken(false),
 	"-use-old-client-cert-callback": taken(false),
 	"-use-early-callback":           taken(false),
 	"-install-ddos-callback":        taken(false),

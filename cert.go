@@ -52,8 +52,16 @@ func X509KeyPairDER(chain [][]byte, key []byte) (*Certificate, error) {
 }
 
 // CertificateFromTLS takes a crypto/tls certificate. A private key that is not in memory must be a
-// crypto.Signer, and serves as SignerCertificate says.
+// crypto.Signer, and serves as SignerCertificate says. Its OCSPStaple is taken over as by SetOCSPStaple.
 func CertificateFromTLS(c tls.Certificate) (*Certificate, error) {
+	k, err := certificateFromTLS(c)
+	if err != nil || len(c.OCSPStaple) == 0 {
+		return k, err
+	}
+	return k, k.SetOCSPStaple(c.OCSPStaple)
+}
+
+func certificateFromTLS(c tls.Certificate) (*Certificate, error) {
 	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
 	if signer, ok := c.PrivateKey.(crypto.Signer); err != nil && ok {
 		return SignerCertificate(c.Certificate, signer)
@@ -66,3 +74,27 @@ func CertificateFromTLS(c tls.Certificate) (*Certificate, error) {
 
 // Chain returns the certificates in DER, leaf first; shared, not to be changed.
 func (c *Certificate) Chain() [][]byte { return c.chain }
+
+// maxStaple bounds an OCSP response; real ones have one or two kilobytes.
+const maxStaple = 15 << 10
+
+// SetOCSPStaple sets the OCSP response, in DER, that a server staples to the certificate when a client asks
+// (RFC 6066, section 8; RFC 8446, section 4.4.2.1): in handshakes from now on, on every Ctx that has the
+// certificate, so that a server renews it as it gets older. Empty takes it away. Whom it
+// is about is not looked at. More than 15 KiB, which libssl's clients refuse, or what is no OCSP response is
+// ErrConfig. Any number of goroutines may call it.
+//
+// OpenSSL: SSL_set_tlsext_status_ocsp_resp(3).
+func (c *Certificate) SetOCSPStaple(der []byte) error {
+	const op = "OCSP staple"
+	if c == nil || c.p == nil {
+		return callerError(op, ErrBadCertificate)
+	}
+	if len(der) > maxStaple || len(der) > 0 && !isStaple(der) {
+		return callerError(op, fmt.Errorf("%w: no OCSP response in DER, or too long a one, of %d bytes", ErrConfig, len(der)))
+	}
+	if !c.setStaple(der) {
+		return &Error{Op: op, Origin: FromLibrary, Err: errNoMemory}
+	}
+	return nil
+}

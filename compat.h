@@ -24,6 +24,8 @@
 #error "github.com/golibssl/openssl needs OpenSSL 1.1.1 or later; these headers are BoringSSL's"
 #endif
 
+#define GOSSL_MT_COMPRESSED_CERTIFICATE 25 /* RFC 8879; SSL3_MT_ from 3.2 on */
+
 #define GOSSL_3 (OPENSSL_VERSION_NUMBER >= 0x30000000L)
 
 /* 3.0 gave the option its bit; on 1.1.1 it has no effect. */

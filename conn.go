@@ -114,6 +114,9 @@ type conn struct {
 	helloDone  bool               // the Ctx was chosen
 	nameAnswer int                // to the name in the ClientHello, of a Conn over a RawCtx
 	verified   bool               // the peer was accepted; data and tickets may pass
+	identity   []byte             // of the external PSK that the handshake used
+	asked      bool               // RequestClientCert asked
+	answered   chan struct{}      // closed when the client's answer is judged; nil while nothing is asked
 	fatal      error              // latched: every call answers it
 	readErr    error              // latched: Read answers it
 	writeErr   error              // latched: the transport takes nothing more

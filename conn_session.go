@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"slices"
 )
 
 // sessionIDLen is SSL_MAX_SSL_SESSION_ID_LENGTH, the length of a stateful ticket too.
@@ -44,7 +45,7 @@ func (c *conn) lookup(ctx context.Context, hello helloInfo) *Session {
 // offer sets the session that a client offers. A resumption shows no certificate, so the session
 // must remember a verified one for the name that this connection wants.
 func (c *conn) offer(s *Session) error {
-	if !s.usable() {
+	if !s.usable() || c.ctx.cfg.PSK != nil || len(c.ctx.cfg.PeerPublicKeys) > 0 {
 		return nil // a full handshake
 	}
 	host, isIP := sniName(c.name)
@@ -176,7 +177,7 @@ func (c *conn) storeSessions() {
 		}
 	}
 	for _, s := range c.sessions {
-		if id := s.id(); len(id) > 0 {
+		if id := s.id(); len(id) > 0 && !slices.ContainsFunc(c.ids, func(known []byte) bool { return bytes.Equal(known, id) }) {
 			c.ids = append(c.ids, id)
 			c.ctx.stores.put(id, s.der(), s.Timeout()-s.Age())
 		}

@@ -229,7 +229,7 @@ static int at_pem_end(void)
 
 static gossl_cert *cert_check(gossl_cert *c, gossl_errors **errs)
 {
-    if (c->leaf != NULL && c->key != NULL && X509_check_private_key(c->leaf, c->key) == 1) {
+    if (c->leaf != NULL && c->key != NULL && X509_check_private_key(c->leaf, c->key) == 1 && gossl_staple_attach(c->leaf)) {
         ERR_clear_error();
         return c;
     }

@@ -116,6 +116,7 @@ const (
 	ctxHello          = C.GOSSL_CTX_HELLO
 	ctxLookup         = C.GOSSL_CTX_LOOKUP
 	ctxTellLookup     = C.GOSSL_CTX_TELL_LOOKUP
+	ctxStaple         = C.GOSSL_CTX_STAPLE
 )
 
 func (c *ctxHandle) addSession(s *Session) (bool, []Event) {
@@ -241,7 +242,7 @@ func (c *ctxHandle) useCertificate(k *Certificate) error {
 }
 
 // Certificate is a certificate chain with its private key, in libcrypto's memory, freed when it is
-// collected. It is immutable: any number of Ctx and goroutines may use it.
+// collected. It is immutable but for its OCSP staple: any number of Ctx and goroutines may use it.
 type Certificate struct {
 	p      *C.gossl_cert
 	chain  [][]byte

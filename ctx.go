@@ -4,6 +4,7 @@ package openssl
 
 import (
 	"context"
+	"crypto"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -62,6 +63,11 @@ type Config struct {
 	ClientCADir  string
 	ClientCAPEM  []byte
 
+	// PostHandshakeAuth lets a TLS 1.3 server ask for the client's certificate after the handshake (RFC
+	// 8446, section 4.6.2): a client offers it; a server asks by Conn.RequestClientCert for what ClientAuth
+	// says, and not in the handshake. TLS 1.2 asks in the handshake, as ever.
+	PostHandshakeAuth bool
+
 	NextProtos []string
 
 	// MinVersion is tls.VersionTLS12 by default. An openssl.cnf that is stricter wins.
@@ -81,8 +87,31 @@ type Config struct {
 	// anything more is sent or any data is released, on resumptions too (then without chains). An
 	// error ends the connection and its session. VerifyConnection always runs. The peer gets a fatal
 	// bad_certificate, or the alert that the error names by an AlertError; a server of TLS 1.3 sends none.
+	// Both run again for what a client answers to RequestClientCert, before its later data is released.
 	VerifyPeerCertificate func(rawCerts [][]byte, verifiedChains [][]*x509.Certificate) error
 	VerifyConnection      func(tls.ConnectionState) error
+
+	// RawPublicKey shows the public key of Certificates without its certificate to a peer that takes that
+	// (RFC 7250). PeerPublicKeys are the keys, as SubjectPublicKeyInfo in DER, one of which the peer must
+	// have: it must show it so, and no certificate, name or root counts; a server asks clients for it by
+	// ClientAuth. Sessions are not offered beside PeerPublicKeys. From OpenSSL 3.2 on; errors.ErrUnsupported
+	// before.
+	RawPublicKey   bool
+	PeerPublicKeys [][]byte
+
+	// CertCompression are the algorithms, best first, by which the peer may compress its certificates, and
+	// by which ours in Certificates are compressed for a peer that takes that: zlib, brotli, zstd (RFC 8879).
+	// nil leaves it to the library. One that it lacks, and all before OpenSSL 3.2, is errors.ErrUnsupported.
+	CertCompression []string
+
+	// PSK is what a client shares with the server, in place of certificates, in TLS 1.3. Sessions are not
+	// offered beside it. A server that does not take it is verified by its certificate.
+	PSK *PSK
+	// GetPSK answers the key that a server shares with the client who calls itself by identity; nil knows
+	// none, and the handshake goes on with certificates. It runs while the handshake is suspended, for each
+	// of the first four identities until one is known; tickets are identities too. An error ends the
+	// handshake. The answer's Identity is not looked at. A server without Certificates serves PSKs alone.
+	GetPSK func(hello *ClientHelloInfo, identity []byte) (*PSK, error)
 
 	// GetCtxForClient may choose another Ctx by what the ClientHello says; nil keeps this one.
 	// Everything then belongs to the chosen Ctx: versions, ClientAuth, sessions, hooks. An error refuses the
@@ -216,6 +245,14 @@ func (c *Ctx) configure(h *ctxHandle) error {
 	if c.auth, err = clientAuthMode(cfg.ClientAuth); err != nil {
 		return err
 	}
+	if cfg.PSK != nil {
+		if err := cfg.PSK.check(true); err != nil {
+			return configError("PSK: %v", err)
+		}
+	}
+	if cfg.PostHandshakeAuth && c.auth&verifyPeer != 0 {
+		c.auth |= verifyLater
+	}
 	h.setMode(ModeReleaseBuffers | ModeNoAutoChain)
 	h.clearMode(ModeAutoRetry)
 	h.setOptions(OpNoRenegotiation)
@@ -247,6 +284,9 @@ func (c *Ctx) configure(h *ctxHandle) error {
 		c.signs = c.signs || k.signer != nil
 	}
 	if err := c.loadTrust(); err != nil {
+		return err
+	}
+	if err := c.setCertForms(h); err != nil {
 		return err
 	}
 	return c.setSessions(h)
@@ -296,8 +336,8 @@ func (c *Ctx) loadTrust() (err error) {
 			return err
 		}
 	}
-	given := cfg.ClientCAFile != "" || cfg.ClientCADir != "" || len(cfg.ClientCAPEM) > 0
-	if given {
+	given := len(cfg.PeerPublicKeys) > 0 || cfg.ClientCAFile != "" || cfg.ClientCADir != "" || len(cfg.ClientCAPEM) > 0
+	if given && len(cfg.PeerPublicKeys) == 0 {
 		if c.cas, err = loadRoots(cfg.ClientCAFile, cfg.ClientCADir, cfg.ClientCAPEM); err != nil {
 			return err
 		}
@@ -346,7 +386,7 @@ func (c *Ctx) setSessions(h *ctxHandle) error {
 	if cfg.SessionTimeout > 0 {
 		h.setTimeout(int(max(1, cfg.SessionTimeout/time.Second)))
 	}
-	flags, mode := ctxHello|ctxNewSession, CacheClient|CacheNoInternal
+	flags, mode := ctxHello|ctxNewSession|ctxStaple, CacheClient|CacheNoInternal
 	switch {
 	case cfg.TicketKeys != nil && (cfg.SessionCache != nil || cfg.SessionTicketsDisabled):
 		return configError("TicketKeys, and no stateless tickets")
@@ -406,15 +446,18 @@ func (c *Ctx) clientHandle(name string) (sslHandle, error) {
 		return sslHandle{}, configError("server name %q", host)
 	}
 	mode, roots := verifyPeer, c.roots
-	if c.cfg.InsecureSkipVerify {
+	switch {
+	case c.cfg.InsecureSkipVerify:
 		mode, roots = verifyNone, nil
-	} else if roots == nil {
+	case len(c.cfg.PeerPublicKeys) > 0:
+		mode, roots = verifyPeer|verifyAcceptAny, nil // Go compares the key
+	case roots == nil:
 		if roots, err = systemRoots(); err != nil {
 			return sslHandle{}, err
 		}
 	}
 	h, err := newClientHandle(ch, host, isIP, mode, roots)
-	return c.enableSigning(h, err)
+	return c.setUp(h, err, false)
 }
 
 func (c *Ctx) serverHandle() (sslHandle, error) {
@@ -422,17 +465,38 @@ func (c *Ctx) serverHandle() (sslHandle, error) {
 	if err != nil {
 		return sslHandle{}, err
 	}
-	h, err := newServerHandle(ch, c.auth, c.cas, c.names)
-	return c.enableSigning(h, err)
+	mode := c.auth
+	if len(c.cfg.PeerPublicKeys) > 0 {
+		mode |= verifyAcceptAny // Go compares the key
+	}
+	h, err := newServerHandle(ch, mode, c.cas, c.names)
+	return c.setUp(h, err, true)
 }
 
-func (c *Ctx) enableSigning(h sslHandle, err error) (sslHandle, error) {
-	if err != nil || !c.signs {
+// setUp gives a connection what only some Configs ask for. It takes h over.
+func (c *Ctx) setUp(h sslHandle, err error, server bool) (sslHandle, error) {
+	if err != nil {
 		return h, err
 	}
-	if err := h.enableSigning(); err != nil {
+	if c.signs {
+		err = h.enableSigning()
+	}
+	if err == nil {
+		err = c.useCertForms(h)
+	}
+	switch cfg := &c.cfg; {
+	case err != nil:
+	case server && cfg.GetPSK != nil:
+		h.askPSK()
+	case !server && cfg.PSK != nil && !h.setPSK(cfg.PSK.Identity, cfg.PSK.Key, cfg.PSK.Hash == crypto.SHA384):
+		err = &Error{Op: "PSK", Origin: FromLibrary, Err: errNoMemory}
+	}
+	if err != nil {
 		h.free()
 		return sslHandle{}, err
+	}
+	if !server && c.cfg.PostHandshakeAuth {
+		h.offerLaterAuth()
 	}
 	return h, nil
 }

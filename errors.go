@@ -195,6 +195,8 @@ var (
 	// ErrNotTLS13: the connection is of an older version, which lacks what was asked. It is
 	// errors.ErrUnsupported.
 	ErrNotTLS13 = fmt.Errorf("%w: the connection is not TLS 1.3", errors.ErrUnsupported)
+	// ErrNoPostHandshakeAuth: the client does not offer to be asked after the handshake.
+	ErrNoPostHandshakeAuth = errors.New("the client does not offer post-handshake authentication")
 	// ErrUnreadData: Shutdown met application data; Read returns it.
 	ErrUnreadData = errors.New("the peer sent data that was not read")
 )
@@ -235,6 +237,7 @@ func (e *VerifyError) Unwrap() error { return e.Err }
 const (
 	errLibSSL               = 20
 	reasonCertificateVerify = 134
+	reasonNoExtension       = 279 // SSL_R_EXTENSION_NOT_RECEIVED
 )
 
 func callerError(op string, err error) *Error { return &Error{Op: op, Origin: FromCaller, Err: err} }

@@ -61,6 +61,7 @@ static int new_session_cb(SSL *ssl, SSL_SESSION *s)
     gossl_event *e;
     if (g == NULL || (e = event_add(&g->events, GOSSL_EV_NEW_SESSION, NULL, 0, 0)) == NULL)
         return 0;
+    gossl_psk_unmark(s);
     e->session = s; /* the reference that libssl took for us */
     return 1;
 }
@@ -151,7 +152,7 @@ void gossl_message_cb(int sent, int version, int type, const void *p, size_t n, 
             g->seen |= GOSSL_SEEN_HRR;
         if (b[0] == SSL3_MT_SERVER_HELLO)
             g->seen |= GOSSL_SEEN_SERVER_HELLO;
-        if (!sent && (b[0] == SSL3_MT_CERTIFICATE || b[0] == SSL3_MT_SERVER_DONE))
+        if (!sent && (b[0] == SSL3_MT_CERTIFICATE || b[0] == GOSSL_MT_COMPRESSED_CERTIFICATE || b[0] == SSL3_MT_SERVER_DONE))
             g->seen |= GOSSL_SEEN_CERTIFICATE;
         else if (!sent && b[0] == SSL3_MT_FINISHED)
             g->seen |= GOSSL_SEEN_FINISHED;
@@ -180,6 +181,7 @@ void gossl_hello_free(gossl_hello *h)
     gossl_release(h->alpn);
     gossl_release(h->id);
     gossl_release(h->suites);
+    gossl_release(h->psks);
     memset(h, 0, sizeof *h);
 }
 
@@ -237,6 +239,8 @@ static void read_hello(SSL *ssl, gossl_hello *h)
             && u16(p + 2) + 4 <= n) {
             h->id = copy(p + 4, u16(p + 2));
             h->id_len = h->id == NULL ? 0 : u16(p + 2);
+            h->psks = copy(p + 2, u16(p));
+            h->psks_len = h->psks == NULL ? 0 : u16(p);
         }
     } else if ((n = SSL_client_hello_get0_session_id(ssl, &p)) > 0) {
         h->id = copy(p, n);
@@ -331,4 +335,8 @@ void gossl_ctx_setup(SSL_CTX *c, int flags)
         SSL_CTX_sess_set_get_cb(c, get_session_cb);
     if (flags & GOSSL_CTX_TELL_LOOKUP)
         SSL_CTX_sess_set_get_cb(c, tell_get_session_cb);
+    if (flags & GOSSL_CTX_STAPLE) {
+        SSL_CTX_set_tlsext_status_cb(c, gossl_staple_cb);
+        SSL_CTX_set_tlsext_status_type(c, TLSEXT_STATUSTYPE_ocsp); /* what clients ask for */
+    }
 }

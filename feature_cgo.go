@@ -7,6 +7,7 @@ package openssl
 import "C"
 
 import (
+	"runtime"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -155,4 +156,62 @@ func hasGroup(name string) bool {
 	cs := C.CString(name)
 	defer C.free(unsafe.Pointer(cs))
 	return C.gossl_has_group(cs) == 1
+}
+
+func isStaple(der []byte) bool {
+	return C.gossl_staple_parses(slicePointer(der), C.size_t(len(der))) == 1
+}
+
+func (c *Certificate) setStaple(der []byte) bool {
+	defer runtime.KeepAlive(c)
+	return C.gossl_staple_set(c.p.leaf, slicePointer(der), C.size_t(len(der))) == 1
+}
+
+func (h sslHandle) staple() []byte {
+	var p *C.uchar
+	n := C.gossl_staple_got(h.p, &p)
+	if n == 0 {
+		return nil
+	}
+	return C.GoBytes(unsafe.Pointer(p), C.int(n))
+}
+
+func (h sslHandle) askPSK() { C.gossl_psk_ask(h.p) }
+
+func (h sslHandle) setPSK(identity, key []byte, sha384 bool) bool {
+	return C.gossl_psk_set(h.p, slicePointer(identity), C.size_t(len(identity)), slicePointer(key), C.size_t(len(key)), cbool(sha384)) == 1
+}
+
+func (h sslHandle) pskUsed() bool { return h.p.psk != nil && C.gossl_psk_used(h.p) == 1 }
+
+func (h sslHandle) pskIdentity() []byte {
+	k := h.p.psk
+	return C.GoBytes(unsafe.Pointer(C.gossl_psk_identity(k)), C.int(k.n))
+}
+
+func canRPK() bool { return C.gossl_can_rpk() == 1 }
+
+func (h sslHandle) setRPK(show, want bool) bool {
+	return C.gossl_rpk(h.p, cbool(show), cbool(want)) == 1
+}
+
+// peerRPK is the SubjectPublicKeyInfo of a peer that has shown its key alone.
+func (h sslHandle) peerRPK() []byte {
+	var out *C.uchar
+	n := C.gossl_peer_rpk(h.p, &out)
+	defer C.gossl_openssl_free(unsafe.Pointer(out))
+	if n == 0 {
+		return nil
+	}
+	return C.GoBytes(unsafe.Pointer(out), C.int(n))
+}
+
+func hasCompression(alg int) bool { return C.gossl_has_compression(C.int(alg)) == 1 }
+
+func (c *ctxHandle) compress(algs []int, hasCerts bool) bool {
+	list := make([]C.int, len(algs))
+	for i, alg := range algs {
+		list[i] = C.int(alg)
+	}
+	return C.gossl_ctx_compress(c.p, unsafe.SliceData(list), C.size_t(len(list)), cbool(hasCerts)) == 1
 }

@@ -64,14 +64,26 @@ var (
 		}
 		return found
 	}}
-	featureKeyUpdate  = &feature{"KeyUpdate on demand", "Conn.KeyUpdate", "OpenSSL 1.1.1", always}
+	featureKeyUpdate = &feature{"KeyUpdate on demand", "Conn.KeyUpdate", "OpenSSL 1.1.1", always}
+	featureStaple    = &feature{"OCSP stapling", "Certificate.SetOCSPStaple", "OpenSSL 1.1.1", always}
+	featureLaterAuth = &feature{"post-handshake authentication", "Conn.RequestClientCert", "OpenSSL 1.1.1", always}
+	featurePSK       = &feature{"external PSK", "Config.PSK", "OpenSSL 1.1.1", always}
+	featureRPK       = &feature{"raw public keys", "Config.RawPublicKey", "OpenSSL 3.2", when(canRPK)}
+	featureCompress  = &feature{"certificate compression", "Config.CertCompression", "OpenSSL 3.2", func() (found []string) {
+		for _, name := range []string{"zlib", "brotli", "zstd"} {
+			if hasCompression(compressions[name]) {
+				found = append(found, name)
+			}
+		}
+		return found
+	}}
 	featureSigner     = &feature{"crypto.Signer", "SignerCertificate", "OpenSSL 3.0 with ASYNC jobs", when(canSign)}
 	featureProviders  = &feature{"providers", "LoadProvider", "OpenSSL 3.0", when(atLeast3)}
 	featureProperties = &feature{"Properties", "Config.Properties", "OpenSSL 3.0", when(atLeast3)}
 )
 
 // featureTable is in the order of docs/features.md.
-var featureTable = []*feature{featurePQ, featureKeyUpdate, featureSigner, featureProviders, featureProperties}
+var featureTable = []*feature{featurePQ, featureKeyUpdate, featureStaple, featureLaterAuth, featurePSK, featureRPK, featureCompress, featureSigner, featureProviders, featureProperties}
 
 // postQuantum are the groups of draft-ietf-tls-ecdhe-mlkem and draft-ietf-tls-mlkem, by OpenSSL's names.
 var postQuantum = []string{"X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "MLKEM512", "MLKEM768", "MLKEM1024"}

@@ -3,7 +3,9 @@
 package openssl
 
 import (
+	"bytes"
 	"context"
+	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -11,6 +13,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -139,6 +142,9 @@ func (c *conn) handshakeDone() error {
 	}
 	c.h.holdIn(false)
 	c.h.endSigning()
+	if c.h.pskUsed() {
+		c.identity = c.h.pskIdentity()
+	}
 	c.takeEvents()
 	c.storeSessions()
 	c.established.Store(true)
@@ -187,7 +193,7 @@ func (c *conn) alertLeaves() {
 // sealed has left yet, but from a server of TLS 1.3. That one says nothing: its alert would have to be
 // sealed by keys that libssl has used for what was dropped.
 func (c *conn) refuse(op string, err error) error {
-	c.h.dropOut()
+	c.h.dropOutBehind(c.h.outTotal() - uint64(c.h.outLen()))
 	if c.raw == nil && !(c.server && c.h.version() == tls.VersionTLS13) {
 		c.h.alertInClear(alertFor(err, alertBadCertificate))
 	}
@@ -256,11 +262,12 @@ func (c *conn) verify(ctx context.Context, done bool) error {
 	}
 	ctx, end := c.hookContext(ctx)
 	defer end()
-	raw := c.h.peerChain()
+	raw, later := c.h.peerChain(), c.asksLater()
+	bare := len(raw) == 0 && (c.byPSK() || c.h.peerRPK() != nil)
 	state, parsed := c.connectionState(done)
 	err := c.unlocked(func() error {
 		// As in crypto/tls, a server that asked is told of a client without a certificate too.
-		if f := cfg.VerifyPeerCertificate; f != nil && (!c.server || c.ctx.auth&verifyPeer != 0) {
+		if f := cfg.VerifyPeerCertificate; f != nil && !bare && (!c.server || c.ctx.auth&verifyPeer != 0 && (len(raw) > 0 || !later)) {
 			if err := guard("VerifyPeerCertificate", func() error { return f(raw, state.VerifiedChains) }); err != nil {
 				return err
 			}
@@ -305,8 +312,15 @@ func (c *conn) proven() bool {
 		mode = verifyNone
 	}
 	result, shown := c.h.proof()
+	if keys := c.ctx.cfg.PeerPublicKeys; len(keys) > 0 {
+		key := c.h.peerRPK()
+		if key == nil {
+			return !shown && (c.asksLater() || c.byPSK() || mode&verifyRequire == 0)
+		}
+		return slices.ContainsFunc(keys, func(known []byte) bool { return bytes.Equal(known, key) })
+	}
 	if !shown {
-		return mode&verifyRequire == 0
+		return c.asksLater() || c.byPSK() || mode&verifyRequire == 0
 	}
 	return mode&verifyPeer == 0 || mode&verifyAcceptAny != 0 || result == 0
 }
@@ -332,7 +346,7 @@ func guard(name string, f func() error) (err error) {
 // said it: what stopped once is held against a second ClientHello.
 func (c *conn) armHello() {
 	cfg := &c.ctx.cfg
-	if cfg.GetCtxForClient != nil || cfg.GetCertificate != nil || cfg.SessionCache != nil || c.helloDone {
+	if cfg.GetCtxForClient != nil || cfg.GetCertificate != nil || cfg.SessionCache != nil || cfg.GetPSK != nil || c.helloDone {
 		c.h.askHello()
 		c.h.holdIn(cfg.GetCtxForClient != nil && !c.helloDone)
 	}
@@ -362,13 +376,20 @@ func (c *conn) answerHello(ctx context.Context) error {
 	}
 	var cert *Certificate
 	var session *Session
+	var psk *PSK
 	err := c.unlocked(func() error {
 		if cfg.GetCertificate != nil {
 			if err := guard("GetCertificate", func() (err error) { cert, err = cfg.GetCertificate(info); return err }); err != nil {
 				return err
 			}
 		}
-		if cfg.SessionCache != nil && len(hello.id) > 0 {
+		if cfg.GetPSK != nil && hello.tls13 {
+			var err error
+			if psk, err = findPSK(cfg.GetPSK, info, hello.psks); err != nil {
+				return err
+			}
+		}
+		if cfg.SessionCache != nil && len(hello.id) > 0 && psk == nil {
 			session = c.lookup(ctx, hello)
 		}
 		return nil
@@ -381,6 +402,9 @@ func (c *conn) answerHello(ctx context.Context) error {
 			return c.refuseHello(err)
 		}
 		c.cert = cert
+	}
+	if psk != nil && !c.h.setPSK(psk.Identity, psk.Key, psk.Hash == crypto.SHA384) {
+		return c.refuse("handshake", errNoMemory)
 	}
 	if session != nil {
 		session.owner.CompareAndSwap(nil, c.ctx.h)
@@ -448,12 +472,14 @@ func (c *Conn) ConnectionState() tls.ConnectionState {
 func (c *conn) connectionState(done bool) (tls.ConnectionState, error) {
 	id, _ := c.h.cipher()
 	s := tls.ConnectionState{
-		Version: uint16(c.h.version()), HandshakeComplete: done, DidResume: c.h.sessionReused(),
+		Version: uint16(c.h.version()), HandshakeComplete: done, DidResume: c.h.sessionReused() && !c.byPSK(),
 		CipherSuite: id, NegotiatedProtocol: c.h.alpn(), NegotiatedProtocolIsMutual: true,
 		ServerName: c.name, CurveID: tls.CurveID(c.h.group()), HelloRetryRequest: c.h.saw(seenHRR),
 	}
 	if c.server {
 		s.ServerName = c.h.serverName()
+	} else {
+		s.OCSPResponse = c.h.staple()
 	}
 	var err error
 	if s.PeerCertificates, err = parseAll(c.h.peerChain()); err != nil {

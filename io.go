@@ -148,6 +148,10 @@ func (c *conn) open(op string, p []byte) int {
 	default:
 		c.latch(c.h.opError(op))
 	}
+	if c.answered != nil && !c.judgeAnswer(op) {
+		clear(p[:n])
+		return 0
+	}
 	if c.h.outLen() > 0 {
 		c.kick()
 	}

@@ -108,6 +108,7 @@ void gossl_ssl_free(gossl_ssl *g)
     gossl_hello_free(&g->hello);
     gossl_release(g->errs);
     SSL_SESSION_free(g->found);
+    gossl_psk_free(g->psk);
     gossl_release(g);
 }
 
@@ -270,6 +271,19 @@ int gossl_renegotiate(gossl_ssl *g)
     int r;
     begin(g);
     r = SSL_renegotiate(g->ssl);
+    return end(g, r, r != 1);
+}
+
+/* Forgets what was seen of the client's flight in the handshake: it comes again. */
+int gossl_ask_client(gossl_ssl *g)
+{
+    int r;
+    begin(g);
+    r = SSL_verify_client_post_handshake(g->ssl);
+    if (r == 1) {
+        g->seen &= ~(GOSSL_SEEN_CERTIFICATE | GOSSL_SEEN_FINISHED);
+        r = SSL_do_handshake(g->ssl);
+    }
     return end(g, r, r != 1);
 }
 

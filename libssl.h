@@ -51,8 +51,8 @@ typedef struct {
 
 /* What a ClientHello says, for the suspended handshake. */
 typedef struct {
-    unsigned char *name, *alpn, *id, *suites;
-    size_t name_len, alpn_len, id_len, suites_len; /* id: TLS 1.2 session id, or the first 1.3 PSK identity */
+    unsigned char *name, *alpn, *id, *suites, *psks;
+    size_t name_len, alpn_len, id_len, suites_len, psks_len; /* psks: the identities as sent; id: TLS 1.2 session id, or the first 1.3 PSK identity */
     int tls13;                       /* TLS 1.3 will be negotiated, as far as versions decide */
 } gossl_hello;
 
@@ -80,6 +80,13 @@ typedef struct {
     unsigned char *tbs, *sig;
     size_t tbs_len, sig_len;
 } gossl_sign;
+
+/* An external PSK: n bytes of identity, then the key. */
+typedef struct {
+    size_t n, key_len;
+    int sha384;
+    unsigned char p[];
+} gossl_psk;
 
 typedef struct {
     SSL *ssl;
@@ -118,6 +125,7 @@ typedef struct {
     int hello_state, hello_alert, name_answer;
     gossl_hello hello;
     SSL_SESSION *found; /* what get_session_cb hands out; one reference */
+    gossl_psk *psk;     /* NULL: none is offered, or the server knows none */
     gossl_sign *sign;   /* NULL unless a certificate's key is Go's */
 } gossl_ssl;
 
@@ -127,7 +135,8 @@ enum { /* flags of gossl_ctx_setup */
     GOSSL_CTX_KEYLOG = 4,
     GOSSL_CTX_HELLO = 8,
     GOSSL_CTX_LOOKUP = 16,
-    GOSSL_CTX_TELL_LOOKUP = 32
+    GOSSL_CTX_TELL_LOOKUP = 32,
+    GOSSL_CTX_STAPLE = 64
 };
 
 typedef struct {
@@ -171,6 +180,7 @@ int gossl_shutdown(gossl_ssl *g);
 int gossl_clear(gossl_ssl *g);
 int gossl_key_update(gossl_ssl *g, int request);
 int gossl_renegotiate(gossl_ssl *g);
+int gossl_ask_client(gossl_ssl *g);
 void gossl_set_shutdown(gossl_ssl *g, int mode);
 int gossl_get_shutdown(gossl_ssl *g);
 int gossl_set_session(gossl_ssl *g, SSL_SESSION *s);
@@ -240,6 +250,21 @@ const char *gossl_modules_dir(void);
 
 /* What some versions have (modern.c) */
 int gossl_has_group(const char *name);
+int gossl_can_rpk(void);
+int gossl_rpk(gossl_ssl *g, int show, int want);
+size_t gossl_peer_rpk(gossl_ssl *g, unsigned char **out); /* which the caller gives to gossl_openssl_free */
+int gossl_has_compression(int alg);
+int gossl_ctx_compress(SSL_CTX *c, int *algs, size_t n, int has_certs);
+int gossl_staple_attach(X509 *x);
+int gossl_staple_parses(const unsigned char *der, size_t n);
+int gossl_staple_set(X509 *x, const unsigned char *der, size_t n);
+int gossl_staple_cb(SSL *ssl, void *arg);
+void gossl_psk_ask(gossl_ssl *g);
+int gossl_psk_set(gossl_ssl *g, const unsigned char *id, size_t n, const unsigned char *key, size_t key_len, int sha384);
+int gossl_psk_used(gossl_ssl *g);
+void gossl_psk_unmark(SSL_SESSION *s);
+void gossl_psk_free(gossl_psk *p);
+size_t gossl_staple_got(gossl_ssl *g, const unsigned char **out);
 
 /* Keys in Go (signer.c) */
 int gossl_can_sign(void);
@@ -307,6 +332,8 @@ static inline int gossl_x509_num(STACK_OF(X509) *s) { return s == NULL ? 0 : sk_
 static inline X509 *gossl_x509_at(STACK_OF(X509) *s, int i) { return sk_X509_value(s, i); }
 static inline long long gossl_session_created(SSL_SESSION *s) { return gossl_session_time(s); }
 static inline void gossl_session_set_created(SSL_SESSION *s, long long t) { gossl_session_set_time(s, t); }
+static inline void gossl_offer_later_auth(gossl_ssl *g) { SSL_set_post_handshake_auth(g->ssl, 1); }
+static inline unsigned char *gossl_psk_identity(gossl_psk *k) { return k->p; }
 static inline int gossl_in_init(gossl_ssl *g) { return SSL_in_init(g->ssl); }
 static inline void gossl_free_ca_names(STACK_OF(X509_NAME) *n) { sk_X509_NAME_pop_free(n, X509_NAME_free); }
 static inline size_t gossl_i2d_x509(X509 *x, unsigned char **out) { int n = i2d_X509(x, out); return n < 0 ? 0 : (size_t)n; }

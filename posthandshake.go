@@ -6,8 +6,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"time"
 )
 
@@ -21,6 +23,7 @@ import (
 // OpenSSL: SSL_key_update(3).
 func (c *Conn) KeyUpdate(request bool) error {
 	const op = "key update"
+	defer runtime.KeepAlive(c)
 	in := c.c
 	defer in.leave()
 	if err := in.enter(op); err != nil {
@@ -65,9 +68,7 @@ func (c *conn) settle(op string) error {
 		if !c.h.midMessage() {
 			return nil
 		}
-		select {
-		case c.rd <- struct{}{}:
-		default:
+		if !c.rd.try() {
 			c.pause()
 			continue
 		}
@@ -114,8 +115,169 @@ func (c *conn) readMessage(op string) error {
 	if c.h.hasEvents() {
 		c.takeEvents()
 	}
+	if c.answered != nil && !c.judgeAnswer(op) {
+		return c.fatal
+	}
 	if c.h.outLen() > 0 {
 		c.kick()
 	}
 	return nil
+}
+
+// asksLater reports whether the handshake has not asked for the certificate that ClientAuth speaks of.
+func (c *conn) asksLater() bool {
+	return c.server && c.ctx.auth&verifyLater != 0 && !c.asked && c.h.version() >= tls.VersionTLS13
+}
+
+// maxAhead bounds the data that RequestClientCert keeps for Read while it waits for the answer.
+const maxAhead = 64 << 10
+
+// RequestClientCert asks a TLS 1.3 client for its certificate and waits for the answer (RFC 8446, section
+// 4.6.2). A server with Config.PostHandshakeAuth calls it after the handshake, which it makes if it is not
+// made, as often as it likes. The answer is verified as in a handshake, by ClientAuth and the hooks;
+// ConnectionState has it then. A refused one ends the connection.
+//
+// Where another goroutine is in Read, that one reads the answer. Otherwise RequestClientCert reads, and keeps
+// up to 64 KiB of the client's data for Read; more than that is an UnreadDataError. After that error, a
+// passed read deadline, or the end of ctx the answer is still awaited: by Read, or by another call.
+//
+// Errors are ErrNotTLS13, ErrNoPostHandshakeAuth for a client that does not offer it, which does no harm to
+// the connection, and ErrConfig on a client or without Config.PostHandshakeAuth and ClientAuth.
+//
+// OpenSSL: SSL_verify_client_post_handshake(3).
+func (c *Conn) RequestClientCert(ctx context.Context) error {
+	defer runtime.KeepAlive(c)
+	return c.c.requestClientCert(ctx)
+}
+
+func (c *conn) requestClientCert(ctx context.Context) error {
+	const op = "request client certificate"
+	defer c.leave()
+	if err := c.enter(op); err != nil {
+		return err
+	}
+	if ctx == nil {
+		return callerError(op, ErrNil)
+	}
+	if err := c.ready(ctx); err != nil {
+		return err
+	}
+	answered, err := c.askClient(ctx, op)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-answered:
+	case <-c.closing:
+	case <-ctx.Done():
+		return callerError(op, ctx.Err())
+	case c.rd <- struct{}{}:
+		err := c.dl.under(ctx, op, func() error { return c.awaitAnswer(op, answered) }, readSide)
+		c.rd.unlock()
+		if err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ops.closed() {
+		return callerError(op, net.ErrClosed)
+	}
+	return c.fatal
+}
+
+// askClient sends the CertificateRequest unless one waits for its answer.
+func (c *conn) askClient(ctx context.Context, op string) (<-chan struct{}, error) {
+	if !c.wr.lock(c.closing, ctx.Done()) {
+		if err := ctx.Err(); err != nil {
+			return nil, callerError(op, err)
+		}
+		return nil, callerError(op, net.ErrClosed)
+	}
+	defer c.wr.unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.answered != nil:
+		return c.answered, nil
+	case !c.server:
+		return nil, callerError(op, fmt.Errorf("%w: only a server asks", ErrConfig))
+	case c.ctx.auth&verifyLater == 0:
+		return nil, callerError(op, fmt.Errorf("%w: PostHandshakeAuth and ClientAuth are not set", ErrConfig))
+	}
+	var answered <-chan struct{}
+	err := c.dl.under(ctx, op, func() error {
+		if err := c.settle(op); err != nil {
+			return err
+		}
+		if c.h.version() < tls.VersionTLS13 {
+			return callerError(op, ErrNotTLS13)
+		}
+		if c.h.askClient() != 1 {
+			err := c.h.opError(op)
+			if err.HasReason(errLibSSL, reasonNoExtension) {
+				err.Err = ErrNoPostHandshakeAuth
+				return err
+			}
+			return c.latch(err)
+		}
+		c.asked, c.answered = true, make(chan struct{})
+		answered = c.answered
+		return c.flush(op)
+	}, writeSide)
+	return answered, err
+}
+
+// awaitAnswer reads, and keeps what is not the answer. It needs rd.
+func (c *conn) awaitAnswer(op string, answered <-chan struct{}) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	buf := make([]byte, 16<<10)
+	for c.ahead.len() > 0 {
+		c.stash = append(c.stash, buf[:c.ahead.take(buf)]...)
+	}
+	for {
+		select {
+		case <-answered:
+			return nil
+		default:
+		}
+		switch {
+		case c.ops.closed():
+			return callerError(op, net.ErrClosed)
+		case c.fatal != nil:
+			return c.fatal
+		case c.readErr != nil: // the client's close_notify came in place of the answer
+			return &Error{Op: op, Origin: FromPeer, Err: notEOF(c.readErr)}
+		case len(c.stash) > maxAhead:
+			return callerError(op, &UnreadDataError{N: len(c.stash)})
+		}
+		if c.h.inLen() > 0 || c.h.pending() > 0 {
+			n := c.open(op, buf)
+			c.stash = append(c.stash, buf[:n]...)
+			continue
+		}
+		if err := c.fill(op); err != nil {
+			if !errors.Is(err, io.EOF) {
+				return err
+			}
+			c.transportEnded(op)
+		}
+	}
+}
+
+// judgeAnswer verifies the client's answer once it is whole; false means that it was refused. It needs rd
+// and mu, which it gives up for the hooks.
+func (c *conn) judgeAnswer(op string) bool {
+	if c.fatal != nil || c.h.midMessage() || !c.h.saw(seenFinished) {
+		return true
+	}
+	answered := c.answered
+	c.answered, c.state = nil, nil
+	defer close(answered)
+	if err := c.verify(context.Background(), true); err != nil {
+		return false
+	}
+	c.storeSessions()
+	return true
 }

@@ -2,6 +2,7 @@ package openssl
 
 /*
 #cgo !openssl_static pkg-config: libssl libcrypto
+#cgo linux LDFLAGS: -ldl
 #cgo openssl_static LDFLAGS: -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic -ldl -lpthread
 #cgo CFLAGS: -Wall -Wextra -Wno-unused-parameter
 #include <stdlib.h>
@@ -79,7 +80,7 @@ func newSSLHandle(ctx *ctxHandle) (sslHandle, error) {
 }
 
 func (st *store) verify(mode verifyMode) C.gossl_verify {
-	v := C.gossl_verify{mode: C.int(mode & 3), accept_any: cbool(mode&verifyAcceptAny != 0)}
+	v := C.gossl_verify{mode: C.int(mode & (verifyPeer | verifyRequire | verifyLater)), accept_any: cbool(mode&verifyAcceptAny != 0)}
 	if st != nil {
 		v.store = st.p
 	}
@@ -174,6 +175,8 @@ func (h sslHandle) clear() int {
 }
 
 func (h sslHandle) keyUpdate(request bool) int { return int(C.gossl_key_update(h.p, cbool(request))) }
+func (h sslHandle) askClient() int             { return int(C.gossl_ask_client(h.p)) }
+func (h sslHandle) offerLaterAuth()            { C.gossl_offer_later_auth(h.p) }
 func (h sslHandle) renegotiate() int           { return int(C.gossl_renegotiate(h.p)) }
 func (h sslHandle) quietShutdown() bool        { return C.SSL_get_quiet_shutdown(h.p.ssl) != 0 }
 func (h sslHandle) inInit() bool               { return C.gossl_in_init(h.p) != 0 }
@@ -468,8 +471,8 @@ func takeEvents(e *C.gossl_event) []Event {
 }
 
 type helloInfo struct {
-	name, id, alpn, suites []byte
-	tls13                  bool
+	name, id, alpn, suites, psks []byte
+	tls13                        bool
 }
 
 func (h sslHandle) hello() helloInfo {
@@ -477,7 +480,7 @@ func (h sslHandle) hello() helloInfo {
 	x := &h.p.hello
 	bytes := func(p *C.uchar, n C.size_t) []byte { return C.GoBytes(unsafe.Pointer(p), C.int(n)) }
 	return helloInfo{bytes(x.name, x.name_len), bytes(x.id, x.id_len), bytes(x.alpn, x.alpn_len),
-		bytes(x.suites, x.suites_len), x.tls13 != 0}
+		bytes(x.suites, x.suites_len), bytes(x.psks, x.psks_len), x.tls13 != 0}
 }
 
 // setFound is what get_session_cb answers in this handshake.

@@ -17,6 +17,7 @@ const (
 	verifyNone      verifyMode = 0
 	verifyPeer      verifyMode = 1
 	verifyRequire   verifyMode = 2
+	verifyLater     verifyMode = 8      // SSL_VERIFY_POST_HANDSHAKE: TLS 1.3 does not ask in the handshake
 	verifyAcceptAny verifyMode = 1 << 8 // a certificate is asked for and not judged
 )
 

@@ -1,0 +1,69 @@
+//go:build cgo
+
+package openssl
+
+import (
+	"crypto/x509"
+)
+
+// How certificates travel: as raw public keys, or compressed.
+
+// compressions are the algorithms of RFC 8879, section 7.3.
+var compressions = map[string]int{"zlib": 1, "brotli": 2, "zstd": 3}
+
+// setCertForms checks what Config says of them, and compresses the Ctx's certificates.
+func (c *Ctx) setCertForms(h *ctxHandle) error {
+	cfg := &c.cfg
+	if (cfg.RawPublicKey || len(cfg.PeerPublicKeys) > 0) && !canRPK() {
+		return featureRPK.missing("config")
+	}
+	if cfg.InsecureSkipVerify && len(cfg.PeerPublicKeys) > 0 {
+		return configError("InsecureSkipVerify and PeerPublicKeys")
+	}
+	for _, der := range cfg.PeerPublicKeys {
+		if _, err := x509.ParsePKIXPublicKey(der); err != nil {
+			return configError("PeerPublicKeys: %v", err)
+		}
+	}
+	if len(cfg.CertCompression) == 0 {
+		return nil
+	}
+	var algs []int
+	for _, name := range cfg.CertCompression {
+		alg := compressions[name]
+		if alg == 0 {
+			return configError("CertCompression %q", name)
+		}
+		if !hasCompression(alg) {
+			return unsupported("config", featureCompress.name+" by "+name, featureCompress.needs+" built with "+name)
+		}
+		algs = append(algs, alg)
+	}
+	if !h.compress(algs, len(cfg.Certificates) > 0) {
+		return configError("CertCompression %q", cfg.CertCompression)
+	}
+	return nil
+}
+
+// useCertForms makes a connection show and ask for keys as Config says.
+func (c *Ctx) useCertForms(h sslHandle) error {
+	show, want := c.cfg.RawPublicKey, len(c.cfg.PeerPublicKeys) > 0
+	if (show || want) && !h.setRPK(show, want) {
+		return featureRPK.missing("connection")
+	}
+	return nil
+}
+
+// PeerPublicKey returns the key of a peer that has shown it without a certificate (RFC 7250), as
+// SubjectPublicKeyInfo in DER; nil otherwise, before the handshake and after Close.
+//
+// OpenSSL: SSL_get0_peer_rpk(3).
+func (c *Conn) PeerPublicKey() []byte {
+	in := c.c
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if !in.established.Load() || in.finished || in.h.p == nil {
+		return nil
+	}
+	return in.h.peerRPK()
+}

@@ -7,10 +7,22 @@
 #if GOSSL_3
 #include <openssl/provider.h>
 
-/* libcrypto takes a query that it cannot parse for none, and says so in its error queue alone. */
+/* libcrypto takes a query that it cannot parse for none, and says so in its error queue, the first time
+ * alone: a library context of its own has not heard it yet. */
+static int parses(const char *properties)
+{
+    OSSL_LIB_CTX *fresh = OSSL_LIB_CTX_new();
+    int ok = fresh != NULL && EVP_set_default_properties(fresh, properties) == 1;
+    OSSL_LIB_CTX_free(fresh);
+    return ok;
+}
+
 SSL_CTX *gossl_ctx_with(const char *properties)
 {
-    EVP_MD *md = EVP_MD_fetch(NULL, "SHA256", properties);
+    EVP_MD *md;
+    if (!parses(properties))
+        return NULL;
+    md = EVP_MD_fetch(NULL, "SHA256", properties);
     EVP_MD_free(md);
     if (md == NULL || ERR_peek_error() != 0)
         return NULL;

@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/tls"
 	"io"
-	"runtime"
 	"time"
 )
 
@@ -44,7 +43,6 @@ func alone(f makes, certs *certificates, s setting, size int, back bool) side {
 			return 0, err
 		}
 		defer p.close()
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 		text, buf := make([]byte, size), make([]byte, size)
 		send := func(from, to io.ReadWriter) error {
 			if _, err := from.Write(text); err != nil {

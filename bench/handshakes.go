@@ -65,11 +65,10 @@ func sortGroups(all []comparison) []comparison {
 
 type makes func(*certificates, setting) (maker, error)
 
-// inTurn is connections in memory, one after the other, on one thread.
+// inTurn is connections in memory, one after the other.
 func inTurn(f makes, certs *certificates, s setting) side {
 	var m maker
 	return func(d time.Duration) (float64, error) {
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 		if m == nil {
 			var err error
 			if m, err = f(certs, s); err != nil {
@@ -82,7 +81,9 @@ func inTurn(f makes, certs *certificates, s setting) side {
 		n := 0
 		return repeatCPU(d, func() error {
 			n++ // asking is not free: ConnectionState parses the certificates
-			return oneConnection(m, inMemory, s.resumed && n%64 == 1)
+			return takingTurns(
+				func(nc net.Conn) error { return visit(m, nc, s.resumed && n%64 == 1) },
+				func(nc net.Conn) error { return serve(m, nc) })
 		})
 	}
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"io"
+	"iter"
 	"net"
 	"sync"
 	"time"
@@ -11,6 +13,26 @@ import (
 func inMemory() (client, server net.Conn, err error) {
 	a, b := newQueue(), newQueue()
 	return &memoryConn{in: a, out: b}, &memoryConn{in: b, out: a}, nil
+}
+
+// takingTurns runs the two ends of a connection on one thread, as a C program would: the server is a
+// coroutine, and an end that finds nothing to read lets the other go on. Goroutines of their own would
+// be moved between threads by each call into C that takes long.
+func takingTurns(client, server func(net.Conn) error) error {
+	a, b := newQueue(), newQueue()
+	c, s := &memoryConn{in: a, out: b}, &memoryConn{in: b, out: a}
+	var served error
+	next, stop := iter.Pull(func(yield func(struct{}) bool) {
+		s.other = func() bool { return yield(struct{}{}) }
+		served = server(s)
+	})
+	defer stop()
+	turn := func() bool { _, more := next(); return more }
+	c.other = turn
+	err := client(c)
+	for turn() {
+	}
+	return errors.Join(err, served)
 }
 
 type queue struct {
@@ -27,7 +49,10 @@ func newQueue() *queue {
 	return q
 }
 
-type memoryConn struct{ in, out *queue }
+type memoryConn struct {
+	in, out *queue
+	other   func() bool // lets the other end go on; false when that is over, nil when it runs on its own
+}
 
 func (c *memoryConn) Read(p []byte) (int, error) {
 	q := c.in
@@ -37,7 +62,16 @@ func (c *memoryConn) Read(p []byte) (int, error) {
 		if q.ended {
 			return 0, io.EOF
 		}
-		q.more.Wait()
+		if c.other == nil {
+			q.more.Wait()
+			continue
+		}
+		q.mu.Unlock()
+		more := c.other()
+		q.mu.Lock()
+		if !more {
+			c.other = nil
+		}
 	}
 	n := copy(p, q.bytes[q.read:])
 	q.read += n

@@ -170,8 +170,22 @@ func (c *conn) handshakeError() *Error {
 func (c *conn) handshakeFailed(err *Error) error {
 	c.latch(err)
 	c.takeEvents()
+	if c.h.alertIn() >= 0 || c.h.alertOut() >= 0 {
+		c.forgetResumed()
+	}
 	c.alertLeaves()
 	return err
+}
+
+// forgetResumed takes the session that the handshake was resuming out of the server's cache: a fatal alert
+// ends it (RFC 5246, section 7.2.2).
+func (c *conn) forgetResumed() {
+	if !c.server || c.ctx.cfg.SessionCache == nil || !c.h.sessionReused() {
+		return
+	}
+	if s := c.h.session(); s != nil {
+		c.ctx.stores.remove(s.id())
+	}
 }
 
 // alertLeaves gives an alert that waits a moment to leave.
@@ -230,11 +244,7 @@ func alertFor(err error, other Alert) Alert {
 
 // refused latches a refusal.
 func (c *conn) refused(op string, err error) error {
-	if c.server && c.ctx.cfg.SessionCache != nil && c.h.sessionReused() {
-		if s := c.h.session(); s != nil {
-			c.ctx.stores.remove(s.id())
-		}
-	}
+	c.forgetResumed()
 	c.h.dropSession()
 	c.takeEvents()
 	for _, s := range c.sessions {

@@ -46,27 +46,21 @@ static void ferry(gossl_ssl *from, gossl_ssl *to, size_t most)
     from->out.start = from->out.end = 0;
 }
 
-static gossl_ssl *new_ssl(SSL_CTX *c, int is_server)
+static gossl_ssl *traced(gossl_made m)
 {
-    gossl_errors *errs = NULL;
-    gossl_ssl *g = gossl_ssl_new(c, &errs);
-    EXPECT(g != NULL && errs == NULL);
-    if (g == NULL)
+    EXPECT(m.ssl != NULL && m.errs == NULL);
+    if (m.ssl == NULL)
         exit(1);
-    gossl_set_state(g, is_server);
-    g->trace = 1;
-    if (is_server)
-        g->hello_state = GOSSL_HELLO_ASK;
-    return g;
+    m.ssl->trace = 1;
+    return m.ssl;
 }
 
 static void make(void)
 {
-    gossl_errors *errs = NULL;
-    client = new_ssl(client_ctx, 0);
-    server = new_ssl(server_ctx, 1);
-    EXPECT(gossl_set_sni(client, "localhost", &errs));
-    EXPECT(gossl_set_verify_name(client, "localhost", 0, &errs));
+    gossl_verify anybody = {SSL_VERIFY_PEER, 1, NULL}, nobody = {SSL_VERIFY_NONE, 0, NULL};
+    client = traced(gossl_client_new(client_ctx, "localhost", 9, 0, anybody));
+    server = traced(gossl_server_new(server_ctx, nobody, NULL));
+    server->hello_state = GOSSL_HELLO_ASK;
 }
 
 static void end_both(void)
@@ -158,7 +152,7 @@ static void sessions(void)
         changed[i] ^= 0x41;
         s = gossl_session_parse(changed, n, &errs);
         if (s != NULL)
-            gossl_session_names(s, "localhost", 0);
+            gossl_session_names(s, "localhost", 9, 0);
         gossl_release(errs);
         SSL_SESSION_free(s);
         free(changed);

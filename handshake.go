@@ -266,10 +266,19 @@ func (c *conn) verify(ctx context.Context, done bool) error {
 	if !c.proven() {
 		return c.refuse("handshake", errUnverified)
 	}
-	if cfg.VerifyPeerCertificate == nil && cfg.VerifyConnection == nil {
-		c.verified = true
-		return nil
+	if cfg.VerifyPeerCertificate != nil || cfg.VerifyConnection != nil {
+		if err := c.askHooks(ctx, done); err != nil {
+			return err
+		}
 	}
+	c.verified = true
+	return nil
+}
+
+// askHooks stands alone for its frame: a tls.ConnectionState would grow the stack of every goroutine
+// that makes a handshake.
+func (c *conn) askHooks(ctx context.Context, done bool) error {
+	cfg := &c.ctx.cfg
 	ctx, end := c.hookContext(ctx)
 	defer end()
 	raw, later := c.h.peerChain(), c.asksLater()
@@ -293,7 +302,6 @@ func (c *conn) verify(ctx context.Context, done bool) error {
 	if err != nil || c.ops.closed() {
 		return c.hookFailed(ctx, err, func(err error) error { return c.refuse("handshake", err) })
 	}
-	c.verified = true
 	return nil
 }
 

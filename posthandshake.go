@@ -232,7 +232,9 @@ func (c *conn) askClient(ctx context.Context, op string) (<-chan struct{}, error
 func (c *conn) awaitAnswer(op string, answered <-chan struct{}) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	buf := make([]byte, 16<<10)
+	record := recordBuffers.Get().(*[maxPlaintext]byte) // on the stack it would make the goroutine's grow
+	defer recordBuffers.Put(record)
+	buf := record[:]
 	for c.ahead.len() > 0 {
 		c.stash = append(c.stash, buf[:c.ahead.take(buf)]...)
 	}

@@ -24,6 +24,7 @@ func data(p plan, certs *certificates) []comparison {
 		{tcp, "16 KiB writes", "G", streamed(newOurs, 16<<10), streamed(newStandard, 16<<10), 0, 0},
 		{tcp, "64 KiB writes", "G", streamed(newOurs, 64<<10), streamed(newStandard, 64<<10), 1.0, 1.15},
 		{tcp, "64 KiB writes", "O", streamed(newOurs, 64<<10), streamed(newOlder, 64<<10), 2.5, 0},
+		{tcp, "128-byte echo", "L", echoed(newOurs), limit(p.limit, certs, "tcpecho128", s), 0, 0},
 		{tcp, "128-byte echo", "G", echoed(newOurs), echoed(newStandard), 0.90, 0.95},
 		{tcp, "128-byte echo", "O", echoed(newOurs), echoed(newOlder), 1.8, 0},
 		{tcp, "1-byte reads of 16 KiB", "G", bytewise(newOurs), bytewise(newStandard), 0, 0},

@@ -36,6 +36,7 @@ func handshakes(p plan, certs *certificates) []comparison {
 			name += " TLS 1." + s.digits()[1:]
 			all = append(all,
 				comparison{"handshakes in memory, one thread", name, "L", inTurn(newOurs, certs, s), limit(p.limit, certs, work, s), w.l, 0},
+				comparison{"handshakes over TCP, all cores", name, "L", atOnce(newOurs, certs, s), limit(p.limit, certs, "tcp"+work, s), 0, 0},
 				comparison{"handshakes over TCP, all cores", name, "G", atOnce(newOurs, certs, s), atOnce(newStandard, certs, s), w.g, w.g35},
 			)
 			if !s.resumed {

@@ -1,10 +1,11 @@
 // Command bench measures this binding side by side with libssl itself (a C program), crypto/tls and the
 // binding it follows, github.com/libp2p/go-openssl, and prints ratios.
 //
-//	bench [--check] [--pairs N] [--sample D] [--limit PROGRAM] [--only REGEXP] [--list]
+//	bench [--check] [--pairs N] [--sample D] [--limit PROGRAM] [--only REGEXP] [--list] [--syscalls]
 //
 // The two sides of a comparison run in turns, ours and theirs, so that both see the same machine. A
-// ratio above 1 is in our favour. --check exits 1 when a goal is missed.
+// ratio above 1 is in our favour. --check exits 1 when a goal is missed. --syscalls counts the system calls of
+// closes instead, by strace.
 package main
 
 import (
@@ -39,16 +40,25 @@ func main() {
 		hold(os.Args[2:])
 		return
 	}
+	if len(os.Args) > 1 && os.Args[1] == "part" {
+		part(os.Args[2:])
+		return
+	}
 	pairs := flag.Int("pairs", 10, "measure each side so many times")
 	sample := flag.Duration("sample", 300*time.Millisecond, "for so long each time")
 	limit := flag.String("limit", "", "the C program built from testdata/bench/limit.c")
 	only := flag.String("only", "", "only comparisons that match")
 	check := flag.Bool("check", false, "exit 1 when a goal is missed")
 	list := flag.Bool("list", false, "name the comparisons")
+	syscalls := flag.Bool("syscalls", false, "count the system calls of a close of both ends")
 	conns := flag.Int("idle", 1000, "idle connections held for the memory figures")
 	flag.Parse()
 	match, err := regexp.Compile(*only)
-	if err == nil {
+	switch {
+	case err != nil:
+	case *syscalls:
+		err = countSyscalls()
+	default:
 		err = run(plan{*pairs, *sample, *limit, match, *check, *list, *conns})
 	}
 	if err != nil {

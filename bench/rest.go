@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"io"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -47,25 +46,8 @@ func closing(f makes, certs *certificates, s setting) side {
 			if err != nil {
 				return 0, err
 			}
-			answered := make(chan error, 1)
-			go func() {
-				_, err := p.server.Read(make([]byte, 1))
-				if err == io.EOF {
-					err = nil
-				}
-				p.server.Close()
-				answered <- err
-			}()
 			start := time.Now()
-			if cw, ok := p.client.(interface{ CloseWrite() error }); ok {
-				if err = cw.CloseWrite(); err == nil {
-					p.client.Read(make([]byte, 1))
-				}
-			}
-			p.client.Close()
-			if e := <-answered; err == nil {
-				err = e
-			}
+			err = p.part()
 			sum += time.Since(start)
 			if err != nil {
 				return 0, err

@@ -19,7 +19,7 @@ import (
 	"github.com/golibssl/openssl/internal/testcert"
 )
 
-// program is a running openssl command.
+// program is a running peer.
 type program struct {
 	t     *testing.T
 	cmd   *exec.Cmd
@@ -30,7 +30,12 @@ type program struct {
 
 func runOpenSSL(t *testing.T, args ...string) *program {
 	t.Helper()
-	p := &program{t: t, cmd: exec.Command("openssl", args...), lines: make(chan string, 10_000), ended: make(chan error, 1)}
+	return run(t, "openssl", args...)
+}
+
+func run(t *testing.T, name string, args ...string) *program {
+	t.Helper()
+	p := &program{t: t, cmd: exec.Command(name, args...), lines: make(chan string, 10_000), ended: make(chan error, 1)}
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)

@@ -6,7 +6,7 @@
 # A need is COMMAND:PACKAGE, with Debian's name of the package. Three commands stand for more: cc for
 # the compiler that Go calls, libc and libssl for headers. This is the one place that lists needs.
 build_needs="cc:gcc libc:libc6-dev pkg-config:pkg-config libssl:libssl-dev"
-test_needs="git:git openssl:openssl curl:curl shellcheck:shellcheck nginx:nginx python3:python3 redis-server:redis-server"
+test_needs="git:git openssl:openssl gnutls-cli:gnutls-bin curl:curl shellcheck:shellcheck nginx:nginx python3:python3 redis-server:redis-server"
 picture_needs="chromium:chromium"
 peer_needs="openssl:openssl curl:curl nginx:nginx python3:python3 gnutls-cli:gnutls-bin tstclnt:libnss3-tools haproxy:haproxy stunnel:stunnel4 socat:socat ruby:ruby wget:wget"
 large_peer_needs="node:nodejs javac:default-jdk-headless"

@@ -227,13 +227,15 @@ func finish(t *testing.T, pairs []*pair) (dropped int) {
 	return dropped
 }
 
-// waitUntil collects garbage until cond holds.
+// waitUntil collects garbage until cond holds, less and less often: the cleanups want the processor too.
 func waitUntil(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !cond(); time.Sleep(10 * time.Millisecond) {
+	pause := 10 * time.Millisecond
+	for end := time.Now().Add(patience); !cond(); time.Sleep(pause) {
 		if time.Now().After(end) {
 			t.Fatalf("not in time: %s; %+v", what, openssl.LiveObjects())
 		}
 		runtime.GC()
+		pause = min(2*pause, time.Second)
 	}
 }

@@ -76,6 +76,7 @@ func Server(nc net.Conn, ctx *Ctx) (*Conn, error) {
 		return nil, err
 	}
 	c := newConn(nc, ctx, h, true)
+	c.c.ech = ctx.echKeys
 	c.c.armHello()
 	return c, nil
 }
@@ -111,7 +112,9 @@ type conn struct {
 	cert       *Certificate       // GetCertificate's; its key may be in Go
 	signErr    error              // why a crypto.Signer did not sign
 	cancel     context.CancelFunc // of the running hooks
+	ech        *echStore          // of a server, whatever Ctx is chosen
 	helloDone  bool               // the Ctx was chosen
+	helloName  string             // by this name
 	nameAnswer int                // to the name in the ClientHello, of a Conn over a RawCtx
 	verified   bool               // the peer was accepted; data and tickets may pass
 	identity   []byte             // of the external PSK that the handshake used

@@ -45,7 +45,7 @@ func (c *conn) lookup(ctx context.Context, hello helloInfo) *Session {
 // offer sets the session that a client offers. A resumption shows no certificate, so the session
 // must remember a verified one for the name that this connection wants.
 func (c *conn) offer(s *Session) error {
-	if !s.usable() || c.ctx.cfg.PSK != nil || len(c.ctx.cfg.PeerPublicKeys) > 0 {
+	if !s.usable() || c.ctx.cfg.PSK != nil || len(c.ctx.cfg.PeerPublicKeys) > 0 || c.ctx.echList != nil {
 		return nil // a full handshake
 	}
 	host, isIP := sniName(c.name)

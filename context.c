@@ -454,7 +454,6 @@ SSL_SESSION *gossl_session_parse(const unsigned char *der, size_t n, gossl_error
 int gossl_session_names(SSL_SESSION *s, const char *name, size_t len, int is_ip)
 {
     X509 *x = SSL_SESSION_get0_peer(s);
-    const unsigned flags = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
     char host[256] = "";
     int ok;
     if (x == NULL || len >= sizeof host || ASN1_TIME_cmp_time_t(X509_get0_notAfter(x), time(NULL)) <= 0)
@@ -462,7 +461,7 @@ int gossl_session_names(SSL_SESSION *s, const char *name, size_t len, int is_ip)
     if (len > 0)
         memcpy(host, name, len);
     ERR_clear_error();
-    ok = is_ip ? X509_check_ip_asc(x, host, flags) : X509_check_host(x, host, 0, flags, NULL);
+    ok = is_ip ? X509_check_ip_asc(x, host, GOSSL_HOST_FLAGS) : X509_check_host(x, host, 0, GOSSL_HOST_FLAGS, NULL);
     ERR_clear_error();
     return ok == 1;
 }

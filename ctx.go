@@ -113,6 +113,21 @@ type Config struct {
 	// handshake. The answer's Identity is not looked at. A server without Certificates serves PSKs alone.
 	GetPSK func(hello *ClientHelloInfo, identity []byte) (*PSK, error)
 
+	// EncryptedClientHelloConfigList is an ECHConfigList (RFC 9849, section 4), such as DNS has for
+	// ServerName: a client of TLS 1.3 encrypts its ClientHello by the first config that libssl can use. The
+	// handshake is complete only where the server accepts. One that rejects has to prove the config's public
+	// name, by the roots and with InsecureSkipVerify too, and no hook is asked; the error then is crypto/tls's
+	// ECHRejectionError. Sessions are not offered. OpenSSL 4.0 on; errors.ErrUnsupported before.
+	//
+	// OpenSSL: SSL_set1_echstore(3).
+	EncryptedClientHelloConfigList []byte
+	// EncryptedClientHelloKeys are by what a server decrypts ClientHellos; hooks see what was encrypted. The
+	// keys of this Ctx count where GetCtxForClient chooses another. A client that is rejected asks for the
+	// public name and needs its certificate. OpenSSL 4.0 on; errors.ErrUnsupported before.
+	//
+	// OpenSSL: OSSL_ECHSTORE_read_pem(3).
+	EncryptedClientHelloKeys []tls.EncryptedClientHelloKey
+
 	// GetCtxForClient may choose another Ctx by what the ClientHello says; nil keeps this one.
 	// Everything then belongs to the chosen Ctx: versions, ClientAuth, sessions, hooks. An error refuses the
 	// client with internal_error, or the alert that it names by an AlertError; GetCertificate's too.
@@ -190,6 +205,8 @@ type Ctx struct {
 	auth   verifyMode
 	signs  bool // a certificate's key is a crypto.Signer
 
+	echList, echKeys *echStore // what clients offer, what servers have
+
 	settings func() string // what else than the name a client's sessions depend on
 
 	keyLog  sync.Mutex
@@ -233,7 +250,7 @@ func (c *Ctx) SetConfig(cfg *Config) error {
 	}
 	c.settings = sync.OnceValue(next.fingerprint)
 	c.cfg, c.h, c.roots, c.cas, c.names, c.auth = next.cfg, h, next.roots, next.cas, next.names, next.auth
-	c.signs = next.signs
+	c.signs, c.echList, c.echKeys = next.signs, next.echList, next.echKeys
 	c.stores.init(c.cfg.SessionCache, c.cfg.SessionStoreTimeout, time.Duration(h.timeout())*time.Second)
 	runtime.AddCleanup(h, func(p ctxHandle) { p.free() }, *h)
 	return nil
@@ -287,6 +304,9 @@ func (c *Ctx) configure(h *ctxHandle) error {
 		return err
 	}
 	if err := c.setCertForms(h); err != nil {
+		return err
+	}
+	if err := c.setECH(h); err != nil {
 		return err
 	}
 	return c.setSessions(h)
@@ -447,8 +467,8 @@ func (c *Ctx) clientHandle(name string) (sslHandle, error) {
 	}
 	mode, roots := verifyPeer, c.roots
 	switch {
-	case c.cfg.InsecureSkipVerify:
-		mode, roots = verifyNone, nil
+	case c.cfg.InsecureSkipVerify && c.echList == nil:
+		roots = nil
 	case len(c.cfg.PeerPublicKeys) > 0:
 		mode, roots = verifyPeer|verifyAcceptAny, nil // Go compares the key
 	case roots == nil:
@@ -456,11 +476,22 @@ func (c *Ctx) clientHandle(name string) (sslHandle, error) {
 			return sslHandle{}, err
 		}
 	}
+	if c.cfg.InsecureSkipVerify {
+		mode = verifyNone // but an ECH that is rejected, by the name of the ECHConfig
+	}
 	h, err := newClientHandle(ch, host, isIP, mode, roots)
-	return c.setUp(h, err, false)
+	return c.setUp(h, err, false, c.echList)
 }
 
 func (c *Ctx) serverHandle() (sslHandle, error) {
+	if _, err := c.freeze(); err != nil {
+		return sslHandle{}, err
+	}
+	return c.serverHandleWith(c.echKeys)
+}
+
+// serverHandleWith takes the keys of Encrypted ClientHello from another Ctx.
+func (c *Ctx) serverHandleWith(keys *echStore) (sslHandle, error) {
 	ch, err := c.freeze()
 	if err != nil {
 		return sslHandle{}, err
@@ -470,11 +501,11 @@ func (c *Ctx) serverHandle() (sslHandle, error) {
 		mode |= verifyAcceptAny // Go compares the key
 	}
 	h, err := newServerHandle(ch, mode, c.cas, c.names)
-	return c.setUp(h, err, true)
+	return c.setUp(h, err, true, keys)
 }
 
 // setUp gives a connection what only some Configs ask for. It takes h over.
-func (c *Ctx) setUp(h sslHandle, err error, server bool) (sslHandle, error) {
+func (c *Ctx) setUp(h sslHandle, err error, server bool, ech *echStore) (sslHandle, error) {
 	if err != nil {
 		return h, err
 	}
@@ -483,6 +514,9 @@ func (c *Ctx) setUp(h sslHandle, err error, server bool) (sslHandle, error) {
 	}
 	if err == nil {
 		err = c.useCertForms(h)
+	}
+	if err == nil && ech != nil && !h.useECH(ech) {
+		err = &Error{Op: "SSL_set1_echstore", Origin: FromLibrary, Err: errNoMemory}
 	}
 	switch cfg := &c.cfg; {
 	case err != nil:

@@ -238,6 +238,7 @@ const (
 	errLibSSL               = 20
 	reasonCertificateVerify = 134
 	reasonNoExtension       = 279 // SSL_R_EXTENSION_NOT_RECEIVED
+	reasonECHRequired       = 424 // SSL_R_ECH_REQUIRED
 )
 
 func callerError(op string, err error) *Error { return &Error{Op: op, Origin: FromCaller, Err: err} }

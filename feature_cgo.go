@@ -215,3 +215,61 @@ func (c *ctxHandle) compress(algs []int, hasCerts bool) bool {
 	}
 	return C.gossl_ctx_compress(c.p, unsafe.SliceData(list), C.size_t(len(list)), cbool(hasCerts)) == 1
 }
+
+// ---- Encrypted ClientHello ----
+
+func canECH() bool { return C.gossl_can_ech() == 1 }
+
+// echStore is an OSSL_ECHSTORE, read-only once made.
+type echStore struct {
+	p *C.gossl_ech
+	_ notTiny
+}
+
+func newECHStore(p *C.gossl_ech) *echStore {
+	st := &echStore{p: p}
+	runtime.AddCleanup(st, func(p *C.gossl_ech) { C.gossl_ech_free(p) }, p)
+	return st
+}
+
+func echList(list []byte) (*echStore, error) {
+	var errs *C.gossl_errors
+	p := C.gossl_ech_list(slicePointer(list), C.size_t(len(list)), &errs)
+	if p == nil {
+		return nil, libraryError("OSSL_ECHSTORE_read_echconfiglist", errs, ErrConfig)
+	}
+	return newECHStore(p), nil
+}
+
+func echKeys(pems [][]byte, retry []bool) (*echStore, error) {
+	all, lens := flatten(pems)
+	defer clear(all)
+	flags := make([]C.int, len(retry))
+	for i, on := range retry {
+		flags[i] = cbool(on)
+	}
+	var errs *C.gossl_errors
+	p := C.gossl_ech_keys(slicePointer(all), unsafe.SliceData(lens), unsafe.SliceData(flags), C.size_t(len(pems)), &errs)
+	if p == nil {
+		return nil, libraryError("OSSL_ECHSTORE_read_pem", errs, ErrConfig)
+	}
+	return newECHStore(p), nil
+}
+
+func (h sslHandle) useECH(st *echStore) bool {
+	defer runtime.KeepAlive(st)
+	return C.gossl_ech_use(h.p, st.p) == 1
+}
+
+func (h sslHandle) echAccepted() bool { return C.gossl_ech_accepted(h.p) == 1 }
+
+// echRetry is the ECHConfigList that a server sent with its rejection.
+func (h sslHandle) echRetry() []byte {
+	var out *C.uchar
+	n := C.gossl_ech_retry(h.p, &out)
+	defer C.gossl_openssl_free(unsafe.Pointer(out))
+	if n == 0 {
+		return nil
+	}
+	return C.GoBytes(unsafe.Pointer(out), C.int(n))
+}

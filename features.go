@@ -77,13 +77,14 @@ var (
 		}
 		return found
 	}}
+	featureECH        = &feature{"Encrypted ClientHello", "Config.EncryptedClientHelloConfigList", "OpenSSL 4.0", when(canECH)}
 	featureSigner     = &feature{"crypto.Signer", "SignerCertificate", "OpenSSL 3.0 with ASYNC jobs", when(canSign)}
 	featureProviders  = &feature{"providers", "LoadProvider", "OpenSSL 3.0", when(atLeast3)}
 	featureProperties = &feature{"Properties", "Config.Properties", "OpenSSL 3.0", when(atLeast3)}
 )
 
 // featureTable is in the order of docs/features.md.
-var featureTable = []*feature{featurePQ, featureKeyUpdate, featureStaple, featureLaterAuth, featurePSK, featureRPK, featureCompress, featureSigner, featureProviders, featureProperties}
+var featureTable = []*feature{featurePQ, featureKeyUpdate, featureStaple, featureLaterAuth, featurePSK, featureRPK, featureCompress, featureECH, featureSigner, featureProviders, featureProperties}
 
 // postQuantum are the groups of draft-ietf-tls-ecdhe-mlkem and draft-ietf-tls-mlkem, by OpenSSL's names.
 var postQuantum = []string{"X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "MLKEM512", "MLKEM768", "MLKEM1024"}

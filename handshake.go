@@ -163,6 +163,9 @@ func (c *conn) handshakeError() *Error {
 		// libssl says ZERO_RETURN: a close_notify, and anybody can send one in the clear.
 		err.Origin, err.Err = FromPeer, io.ErrUnexpectedEOF
 	}
+	if c.offersECH() && err.HasReason(errLibSSL, reasonECHRequired) {
+		err.Err = c.echRejected(err.Err)
+	}
 	return err
 }
 
@@ -263,6 +266,12 @@ var errUnverified = errors.New("the peer's certificate was not verified")
 // hooks are asked, without mu.
 func (c *conn) verify(ctx context.Context, done bool) error {
 	cfg := &c.ctx.cfg
+	if c.offersECH() && !c.h.echAccepted() {
+		if !done {
+			return nil // libssl goes on to the server's Finished, and no further
+		}
+		return c.refuse("handshake", &tls.ECHRejectionError{})
+	}
 	if !c.proven() {
 		return c.refuse("handshake", errUnverified)
 	}
@@ -377,6 +386,9 @@ func (c *conn) answerHello(ctx context.Context) error {
 	}
 	cfg := c.ctx.cfg
 	hello := c.h.hello()
+	if c.helloDone && string(hello.name) != c.helloName {
+		return c.refuseHello(errOtherHello)
+	}
 	info := &ClientHelloInfo{ServerName: string(hello.name), SupportedProtos: alpnNames(hello.alpn), Conn: c.nc, ctx: ctx}
 	if cfg.GetCtxForClient != nil && !c.helloDone {
 		var chosen *Ctx
@@ -386,7 +398,7 @@ func (c *conn) answerHello(ctx context.Context) error {
 		if err != nil || c.ops.closed() {
 			return c.hookFailed(ctx, err, c.refuseHello)
 		}
-		c.helloDone = true
+		c.helloDone, c.helloName = true, info.ServerName
 		if chosen != nil && chosen != c.ctx {
 			return c.moveTo(chosen)
 		}
@@ -432,10 +444,13 @@ func (c *conn) answerHello(ctx context.Context) error {
 	return nil
 }
 
+// errOtherHello is what defence in depth finds: the chosen Ctx reads the bytes that the first one read.
+var errOtherHello = errors.New("the chosen Ctx reads another server name in the ClientHello")
+
 // moveTo starts again under the chosen Ctx: a new SSL reads the ClientHello's bytes. Nothing was
 // sent yet. SSL_set_SSL_CTX would leave the old Ctx's verification, versions and callbacks.
 func (c *conn) moveTo(chosen *Ctx) error {
-	h, err := chosen.serverHandle()
+	h, err := chosen.serverHandleWith(c.ech)
 	if err != nil {
 		return c.refuseHello(err)
 	}
@@ -492,7 +507,7 @@ func (c *conn) connectionState(done bool) (tls.ConnectionState, error) {
 	s := tls.ConnectionState{
 		Version: uint16(c.h.version()), HandshakeComplete: done, DidResume: c.h.sessionReused() && !c.byPSK(),
 		CipherSuite: id, NegotiatedProtocol: c.h.alpn(), NegotiatedProtocolIsMutual: true,
-		ServerName: c.name, CurveID: tls.CurveID(c.h.group()), HelloRetryRequest: c.h.saw(seenHRR),
+		ServerName: c.name, CurveID: tls.CurveID(c.h.group()), HelloRetryRequest: c.h.saw(seenHRR), ECHAccepted: c.echAccepted(),
 	}
 	if c.server {
 		s.ServerName = c.h.serverName()

@@ -387,7 +387,7 @@ static void set_verify(SSL *ssl, gossl_verify v)
 static int set_verify_name(SSL *ssl, const char *name, int is_ip)
 {
     X509_VERIFY_PARAM *p = SSL_get0_param(ssl);
-    X509_VERIFY_PARAM_set_hostflags(p, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    X509_VERIFY_PARAM_set_hostflags(p, GOSSL_HOST_FLAGS);
     return is_ip ? X509_VERIFY_PARAM_set1_ip_asc(p, name) : X509_VERIFY_PARAM_set1_host(p, name, 0);
 }
 

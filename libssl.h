@@ -139,6 +139,9 @@ enum { /* flags of gossl_ctx_setup */
     GOSSL_CTX_STAPLE = 64
 };
 
+/* How a certificate's names are compared. */
+#define GOSSL_HOST_FLAGS (X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS)
+
 typedef struct {
     X509 *leaf;
     STACK_OF(X509) *chain;
@@ -265,6 +268,16 @@ int gossl_psk_used(gossl_ssl *g);
 void gossl_psk_unmark(SSL_SESSION *s);
 void gossl_psk_free(gossl_psk *p);
 size_t gossl_staple_got(gossl_ssl *g, const unsigned char **out);
+
+/* Encrypted ClientHello (ech.c); all but the first where that says 1 */
+typedef struct ossl_echstore_st gossl_ech;
+int gossl_can_ech(void);
+gossl_ech *gossl_ech_list(const unsigned char *list, size_t n, gossl_errors **errs);
+gossl_ech *gossl_ech_keys(const unsigned char *pems, const size_t *lens, const int *retry, size_t n, gossl_errors **errs);
+void gossl_ech_free(gossl_ech *es);
+int gossl_ech_use(gossl_ssl *g, gossl_ech *es);
+int gossl_ech_accepted(gossl_ssl *g);
+size_t gossl_ech_retry(gossl_ssl *g, unsigned char **out);
 
 /* Keys in Go (signer.c) */
 int gossl_can_sign(void);

@@ -265,11 +265,16 @@ func (h sslHandle) errorFor(op string, class ErrorClass) *Error {
 		} else if a := h.alertOut(); a >= 0 {
 			e.Err = &AlertError{Alert: Alert(a)}
 		}
-		if code := h.verifyResult(); code != 0 && e.HasReason(errLibSSL, reasonCertificateVerify) {
-			e.Err = &VerifyError{code, C.GoString(C.X509_verify_cert_error_string(C.long(code))), e.Err}
+		if h.verifyResult() != 0 && e.HasReason(errLibSSL, reasonCertificateVerify) {
+			e.Err = h.verifyError(e.Err)
 		}
 	}
 	return e
+}
+
+func (h sslHandle) verifyError(err error) *VerifyError {
+	code := h.verifyResult()
+	return &VerifyError{code, C.GoString(C.X509_verify_cert_error_string(C.long(code))), err}
 }
 
 // Handle returns the SSL*, for programs with C code of their own. It is borrowed: valid until Free,

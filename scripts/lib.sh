@@ -3,12 +3,13 @@
 # To be sourced by sh scripts that have set top, the folder of the checkout: what they need, how it
 # gets there, what Go is to see.
 
-# A need is COMMAND:PACKAGE, with Debian's name of the package. Three commands stand for more: cc for
-# the compiler that Go calls, libc and libssl for headers. This is the one place that lists needs.
+# A need is COMMAND:PACKAGE or HEADER.h:PACKAGE, with Debian's name of the package. Three commands
+# stand for more: cc for the compiler that Go calls, libc and libssl for headers. This is the one place
+# that lists needs.
 build_needs="cc:gcc libc:libc6-dev pkg-config:pkg-config libssl:libssl-dev"
 test_needs="git:git openssl:openssl gnutls-cli:gnutls-bin curl:curl shellcheck:shellcheck nginx:nginx python3:python3 redis-server:redis-server"
 picture_needs="chromium:chromium"
-peer_needs="openssl:openssl curl:curl nginx:nginx python3:python3 gnutls-cli:gnutls-bin tstclnt:libnss3-tools haproxy:haproxy stunnel:stunnel4 socat:socat ruby:ruby wget:wget"
+peer_needs="openssl:openssl curl:curl nginx:nginx python3:python3 gnutls-cli:gnutls-bin tstclnt:libnss3-tools haproxy:haproxy stunnel:stunnel4 socat:socat ruby:ruby wget:wget wolfssl/options.h:libwolfssl-dev mbedtls/ssl.h:libmbedtls-dev"
 large_peer_needs="node:nodejs javac:default-jdk-headless"
 
 say() {
@@ -24,6 +25,11 @@ have() {
 	command -v "$1" >/dev/null 2>&1
 }
 
+# has_header HEADER asks the compiler, cc.
+has_header() {
+	echo "#include <$1>" | "$cc" -E - >/dev/null 2>&1
+}
+
 # missing NEED… prints the packages of the needs that are not met, on one line.
 missing() {
 	cc=$(cd "$top" && go env CC) && cc=${cc%% *}
@@ -31,8 +37,9 @@ missing() {
 	for need in "$@"; do
 		case $need in
 		cc:*) have "$cc" ;;
-		libc:*) echo '#include <stdlib.h>' | "$cc" -E - >/dev/null 2>&1 ;;
+		libc:*) has_header stdlib.h ;;
 		libssl:*) have pkg-config && pkg-config --exists libssl libcrypto ;;
+		*.h:*) has_header "${need%%:*}" ;;
 		*) have "${need%%:*}" ;;
 		esac || unmet="$unmet ${need#*:}"
 	done

@@ -261,24 +261,41 @@ func find(name string) (string, bool) {
 
 var hasVersion = regexp.MustCompile(`[^\n]*\d\.\d[^\n]*`)
 
+// compiler is the one that Go calls.
+func compiler(t *testing.T) string {
+	t.Helper()
+	return strings.Fields(run(t, "go", "env", "CC"))[0]
+}
+
 // require skips where a peer is not installed, and returns its version.
-func require(t *testing.T, p peer) string {
+func require(t *testing.T, pl *place, p peer) string {
 	t.Helper()
 	for _, need := range p.needs {
-		if _, ok := find(need); !ok {
+		var ok bool
+		if strings.HasSuffix(need, ".h") {
+			_, err := bounded(t, []byte("#include <"+need+">\n"), compiler(t), "-E", "-")
+			ok = err == nil
+		} else {
+			_, ok = find(need)
+		}
+		if !ok {
 			skip := fmt.Sprintf("not installed: %s (Debian's package %s)", need, p.debian)
 			seen.note(p.name, skip)
 			t.Skip(skip)
 		}
 	}
+	if p.compile != nil {
+		run(t, compiler(t), append([]string{"-O1", "-Wall", "-Werror", "-o", p.program(pl), "testdata/peer.c"}, p.compile...)...)
+	}
 	if len(p.version) == 0 {
 		return ""
 	}
-	path, _ := find(p.version[0])
-	out, err := exec.CommandContext(within(t), path, p.version[1:]...).CombinedOutput()
+	version := fill(p.version, pl, "", "")
+	path, _ := find(version[0])
+	out, err := exec.CommandContext(within(t), path, version[1:]...).CombinedOutput()
 	line := strings.TrimSpace(hasVersion.FindString(string(out)))
 	if line == "" {
-		t.Logf("%v tells no version: %v, %s", p.version, err, out)
+		t.Logf("%v tells no version: %v, %s", version, err, out)
 		return "not told"
 	}
 	return line

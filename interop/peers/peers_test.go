@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -12,7 +13,8 @@ import (
 type peer struct {
 	name    string
 	debian  string   // the package
-	needs   []string // commands
+	needs   []string // commands, and headers of libraries
+	compile []string // beside testdata/peer.c, of which it makes the program
 	version []string
 
 	// A server that answers a GET; request is what it is asked, a GET by default.
@@ -57,6 +59,28 @@ func inLanguage(p peer, command ...string) peer {
 	p.get = append(append([]string{}, command...), "get", "{port}", "{ca}")
 	p.send = append(append([]string{}, command...), "send", "{port}", "{ca}")
 	return p
+}
+
+// inC is a peer by testdata/peer.c and a library.
+func inC(p peer, compile ...string) peer {
+	p.compile = compile
+	mode := func(mode string) func(*testing.T, *place) string {
+		return func(t *testing.T, pl *place) string {
+			return serve(t, func(port string) *exec.Cmd {
+				return exec.Command(p.program(pl), mode, port, pl.cert, pl.key)
+			})
+		}
+	}
+	p.server, p.echo = mode("http"), mode("echo")
+	program := "{dir}/" + filepath.Base(p.program(&place{}))
+	p.version = []string{program, "version"}
+	p.get, p.send = []string{program, "get", "{port}", "{ca}"}, []string{program, "send", "{port}", "{ca}"}
+	return p
+}
+
+// program is what inC compiles.
+func (p peer) program(pl *place) string {
+	return filepath.Join(pl.dir, "peer-"+strings.ReplaceAll(p.name, " ", "-"))
 }
 
 // configured writes a configuration file and returns its name.
@@ -164,6 +188,8 @@ func peers() []peer {
 				})
 			},
 			noEcho: "selfserv speaks HTTP alone", get: shell(nss + " <{request}"), send: shell(nss + " <{data}"), sendNow: true},
+		inC(peer{name: "wolfSSL", debian: "libwolfssl-dev", needs: []string{"wolfssl/options.h"}}, "-DPEER_WOLFSSL", "-lwolfssl"),
+		inC(peer{name: "mbed TLS", debian: "libmbedtls-dev", needs: []string{"mbedtls/ssl.h"}}, "-lmbedtls", "-lmbedx509", "-lmbedcrypto"),
 		inLanguage(peer{name: "Node", debian: "nodejs", needs: []string{"node"}, version: []string{"node", "--version"}}, "node", "testdata/peer.js"),
 		java(),
 		inLanguage(peer{name: "Python", sendNow: true,

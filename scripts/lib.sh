@@ -9,7 +9,7 @@
 build_needs="cc:gcc libc:libc6-dev pkg-config:pkg-config libssl:libssl-dev"
 test_needs="git:git openssl:openssl gnutls-cli:gnutls-bin curl:curl shellcheck:shellcheck nginx:nginx python3:python3 redis-server:redis-server"
 picture_needs="chromium:chromium"
-peer_needs="openssl:openssl curl:curl nginx:nginx python3:python3 gnutls-cli:gnutls-bin tstclnt:libnss3-tools haproxy:haproxy stunnel:stunnel4 socat:socat ruby:ruby wget:wget wolfssl/options.h:libwolfssl-dev mbedtls/ssl.h:libmbedtls-dev"
+peer_needs="openssl:openssl curl:curl nginx:nginx python3:python3 gnutls-cli:gnutls-bin tstclnt:libnss3-tools haproxy:haproxy stunnel:stunnel4 socat:socat ruby:ruby wget:wget wolfssl/options.h:libwolfssl-dev mbedtls/ssl.h:libmbedtls-dev ip:iproute2"
 large_peer_needs="node:nodejs javac:default-jdk-headless"
 
 say() {

@@ -45,6 +45,21 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// unlessAlone is why a server that can only listen on all interfaces is not started: it is where loopback is
+// the one interface, as in the network namespace that scripts/peers makes as root.
+func unlessAlone(server string) string {
+	all, err := net.Interfaces()
+	if err != nil {
+		return err.Error()
+	}
+	for _, i := range all {
+		if i.Flags&net.FlagUp != 0 && i.Flags&net.FlagLoopback == 0 {
+			return fmt.Sprintf("%s listens on all interfaces, of which %s is not loopback", server, i.Name)
+		}
+	}
+	return ""
+}
+
 func within(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), long)

@@ -165,7 +165,7 @@ func peers() []peer {
 			},
 			noEcho: "s_server sends nothing back", get: shell(getRequest + sClient), send: shell(sClient), sendNow: true},
 		{name: "Go", debian: "golang", version: []string{"go", "version"}, server: goServer, echo: goEcho, get: self("go"), through: goThrough},
-		{name: "GnuTLS", debian: "gnutls-bin", needs: []string{"gnutls-serv", "gnutls-cli"}, version: []string{"gnutls-cli", "--version"},
+		{name: "GnuTLS", debian: "gnutls-bin", needs: []string{"gnutls-serv", "gnutls-cli"}, noServer: unlessAlone("gnutls-serv"), version: []string{"gnutls-cli", "--version"},
 			server: func(t *testing.T, p *place) string {
 				return start(t, "gnutls-serv", func(port string) []string {
 					return []string{"--http", "--quiet", "-p", port, "--x509certfile", p.cert, "--x509keyfile", p.key}
@@ -177,7 +177,7 @@ func peers() []peer {
 				})
 			}, echoNow: true,
 			get: shell(getRequest + gnutls), send: shell(gnutls)},
-		{name: "NSS", debian: "libnss3-tools", needs: []string{"tstclnt", "selfserv", "certutil", "pk12util"},
+		{name: "NSS", debian: "libnss3-tools", needs: []string{"tstclnt", "selfserv", "certutil", "pk12util"}, noServer: unlessAlone("selfserv"),
 			version: []string{"dpkg-query", "-W", "-f", "libnss3 ${Version}\n", "libnss3"},
 			server: func(t *testing.T, p *place) string {
 				db := "sql:" + t.TempDir()

@@ -165,6 +165,7 @@ func serve(t *testing.T, command func(port string) *exec.Cmd) (addr string) {
 // place is what the programs find on disk.
 type place struct {
 	dir, cert, key, both, p12, ca, data, request string
+	cc                                           string // the compiler that Go calls
 	content                                      []byte // of data
 	client, server                               *openssl.Ctx
 	ends                                         sync.Map // remote address of a server's connection: chan openssl.End
@@ -174,7 +175,7 @@ const password = "secret"
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	p := &place{dir: t.TempDir()}
+	p := &place{dir: t.TempDir(), cc: strings.Fields(run(t, "go", "env", "CC"))[0]}
 	file := func(name string, mode os.FileMode, content []byte) string {
 		path := filepath.Join(p.dir, name)
 		if err := os.WriteFile(path, content, mode); err != nil {
@@ -276,19 +277,13 @@ func find(name string) (string, bool) {
 
 var hasVersion = regexp.MustCompile(`[^\n]*\d\.\d[^\n]*`)
 
-// compiler is the one that Go calls.
-func compiler(t *testing.T) string {
-	t.Helper()
-	return strings.Fields(run(t, "go", "env", "CC"))[0]
-}
-
 // require skips where a peer is not installed, and returns its version.
 func require(t *testing.T, pl *place, p peer) string {
 	t.Helper()
 	for _, need := range p.needs {
 		var ok bool
 		if strings.HasSuffix(need, ".h") {
-			_, err := bounded(t, []byte("#include <"+need+">\n"), compiler(t), "-E", "-")
+			_, err := bounded(t, []byte("#include <"+need+">\n"), pl.cc, "-E", "-")
 			ok = err == nil
 		} else {
 			_, ok = find(need)
@@ -299,8 +294,9 @@ func require(t *testing.T, pl *place, p peer) string {
 			t.Skip(skip)
 		}
 	}
-	if p.compile != nil {
-		run(t, compiler(t), append([]string{"-O1", "-Wall", "-Werror", "-o", p.program(pl), "testdata/peer.c"}, p.compile...)...)
+	if p.build != nil {
+		command := fill(p.build, pl, "", "")
+		run(t, command[0], command[1:]...)
 	}
 	if len(p.version) == 0 {
 		return ""

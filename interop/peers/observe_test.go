@@ -131,7 +131,7 @@ func dial(t *testing.T, pl *place, addr string) *openssl.Conn {
 
 // fill replaces what stands for the port and files in a command.
 func fill(command []string, pl *place, port, ca string) []string {
-	r := strings.NewReplacer("{port}", port, "{ca}", ca, "{dir}", pl.dir, "{data}", pl.data, "{request}", pl.request)
+	r := strings.NewReplacer("{port}", port, "{ca}", ca, "{dir}", pl.dir, "{cc}", pl.cc, "{data}", pl.data, "{request}", pl.request)
 	out := make([]string, len(command))
 	for i := range command {
 		out[i] = r.Replace(command[i])

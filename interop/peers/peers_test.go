@@ -14,7 +14,7 @@ type peer struct {
 	name    string
 	debian  string   // the package
 	needs   []string // commands, and headers of libraries
-	compile []string // beside testdata/peer.c, of which it makes the program
+	build   []string // a command that makes programs in {dir}
 	version []string
 
 	// A server that answers a GET; request is what it is asked, a GET by default.
@@ -62,25 +62,21 @@ func inLanguage(p peer, command ...string) peer {
 }
 
 // inC is a peer by testdata/peer.c and a library.
-func inC(p peer, compile ...string) peer {
-	p.compile = compile
+func inC(p peer, flags ...string) peer {
+	program := "peer-" + strings.ReplaceAll(p.name, " ", "-")
+	path := "{dir}/" + program
+	p.build = append([]string{"{cc}", "-O1", "-Wall", "-Werror", "-o", path, "testdata/peer.c"}, flags...)
+	p.version = []string{path, "version"}
 	mode := func(mode string) func(*testing.T, *place) string {
 		return func(t *testing.T, pl *place) string {
-			return serve(t, func(port string) *exec.Cmd {
-				return exec.Command(p.program(pl), mode, port, pl.cert, pl.key)
+			return start(t, filepath.Join(pl.dir, program), func(port string) []string {
+				return []string{mode, port, pl.cert, pl.key}
 			})
 		}
 	}
 	p.server, p.echo = mode("http"), mode("echo")
-	program := "{dir}/" + filepath.Base(p.program(&place{}))
-	p.version = []string{program, "version"}
-	p.get, p.send = []string{program, "get", "{port}", "{ca}"}, []string{program, "send", "{port}", "{ca}"}
+	p.get, p.send = []string{path, "get", "{port}", "{ca}"}, []string{path, "send", "{port}", "{ca}"}
 	return p
-}
-
-// program is what inC compiles.
-func (p peer) program(pl *place) string {
-	return filepath.Join(pl.dir, "peer-"+strings.ReplaceAll(p.name, " ", "-"))
 }
 
 // configured writes a configuration file and returns its name.
@@ -244,13 +240,14 @@ func socatServer(script string) func(*testing.T, *place) string {
 }
 
 func java() peer {
-	// Sources run as they are; each start compiles.
-	p := inLanguage(peer{name: "Java", unclean: map[string]string{"server": "HttpsServer ends TCP without close_notify"}, debian: "default-jdk-headless", needs: []string{"java", "javac"}, version: []string{"java", "-version"}},
-		"java", "-XX:TieredStopAtLevel=1", "testdata/Peer.java")
+	command := []string{"-XX:TieredStopAtLevel=1", "-cp", "{dir}", "Peer"}
+	p := inLanguage(peer{name: "Java", unclean: map[string]string{"server": "HttpsServer ends TCP without close_notify"},
+		debian: "default-jdk-headless", needs: []string{"java", "javac"}, version: []string{"java", "-version"},
+		build: []string{"javac", "-d", "{dir}", "testdata/Peer.java"}}, append([]string{"java"}, command...)...)
 	mode := func(mode string) func(*testing.T, *place) string {
 		return func(t *testing.T, pl *place) string {
 			return start(t, "java", func(port string) []string {
-				return []string{"-XX:TieredStopAtLevel=1", "testdata/Peer.java", mode, port, pl.p12, password}
+				return append(fill(command, pl, port, ""), mode, port, pl.p12, password)
 			})
 		}
 	}

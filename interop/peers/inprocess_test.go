@@ -2,6 +2,7 @@ package peers
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -123,6 +124,18 @@ func pool(ca string) (*x509.CertPool, error) {
 // clientMode makes this binary a client: NAME PORT CA behind it.
 const clientMode = "play-client"
 
+// tellsEnd tells of its Close.
+type tellsEnd struct {
+	net.Conn
+	once  sync.Once
+	ended chan struct{}
+}
+
+func (c *tellsEnd) Close() error {
+	defer c.once.Do(func() { close(c.ended) })
+	return c.Conn.Close()
+}
+
 // playClient gets https://localhost:PORT/ with net/http, or with net/http through a proxy.
 func playClient(args []string) error {
 	if len(args) != 3 {
@@ -136,7 +149,22 @@ func playClient(args []string) error {
 		if err != nil {
 			return err
 		}
-		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost"}}
+		ended := make(chan struct{})
+		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost"},
+			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				nc, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+				if err != nil {
+					return nil, err
+				}
+				return &tellsEnd{Conn: nc, ended: ended}, nil
+			}}
+		// net/http closes behind the answer, in a goroutine of its own.
+		defer func() {
+			select {
+			case <-ended:
+			case <-time.After(10 * time.Second):
+			}
+		}()
 	} else {
 		dir, err := os.MkdirTemp("", "peers")
 		if err != nil {
@@ -152,6 +180,7 @@ func playClient(args []string) error {
 			return err
 		}
 		defer p.stop()
+		defer time.Sleep(brief) // the proxy ends its connection behind the answer
 		url = "http://" + addr
 	}
 	answer, err := client.Get(url)

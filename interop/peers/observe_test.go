@@ -157,7 +157,8 @@ func tryClient(t *testing.T, pl *place, tool string, p peer) {
 			if err := json.Unmarshal([]byte(line), &r); err != nil {
 				t.Fatalf("%v in %s", err, line)
 			}
-			if r.TLS != "" { // the last one: a proxy connects when it is asked whether it listens, too
+			// A proxy connects when it is asked whether it listens, too.
+			if r.TLS != "" && (ending == "" || strings.HasPrefix(r.Ending, "data")) {
 				ending = r.Ending
 			}
 			if r.Exit != nil {

@@ -216,7 +216,10 @@ func peers() []peer {
 			through: func(t *testing.T, p *place, target string) string {
 				return proxy(t, "haproxy", haproxyClient, target, p.ca)
 			}},
-		{name: "stunnel", loses: "once in some dozens of runs on a busy machine the end of the answer is missing, behind a close_notify",
+		{name: "stunnel", loses: "it can drop the end of the answer and say close_notify behind. It takes POLLHUP of its backend, while it waits for room to\n" +
+			"  the client, for the end of what it has still to read there (transfer in its client.c). That is not ours: of 100 rounds each on a busy\n" +
+			"  machine crypto/tls's client lost the end of 2, ours of 3. TestStunnelCuts has both lose it at will, by stunnel's own log for that\n" +
+			"  reason",
 			debian: "stunnel4", needs: []string{"stunnel"}, version: []string{"stunnel", "-version"},
 			server: func(t *testing.T, p *place) string {
 				return proxy(t, "stunnel", stunnelServer, answerBackend(t), p.cert, p.key)

@@ -82,6 +82,9 @@ static void say_close_notify(void)
 #include <mbedtls/net_sockets.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/version.h>
+#if MBEDTLS_VERSION_MAJOR >= 3
+#include <psa/crypto.h>
+#endif
 
 static const char *version = MBEDTLS_VERSION_STRING_FULL;
 static mbedtls_entropy_context entropy;
@@ -94,6 +97,9 @@ static mbedtls_net_context net;
 
 static void setup(int server, char **file)
 {
+#if MBEDTLS_VERSION_MAJOR >= 3
+	TRY(psa_crypto_init());
+#endif
 	mbedtls_entropy_init(&entropy);
 	mbedtls_ctr_drbg_init(&random_bytes);
 	mbedtls_ssl_config_init(&config);
@@ -105,7 +111,11 @@ static void setup(int server, char **file)
 	mbedtls_ssl_conf_rng(&config, mbedtls_ctr_drbg_random, &random_bytes);
 	TRY(mbedtls_x509_crt_parse_file(&certs, file[0]));
 	if (server) {
+#if MBEDTLS_VERSION_MAJOR < 3
 		TRY(mbedtls_pk_parse_keyfile(&key, file[1], NULL));
+#else
+		TRY(mbedtls_pk_parse_keyfile(&key, file[1], NULL, mbedtls_ctr_drbg_random, &random_bytes));
+#endif
 		TRY(mbedtls_ssl_conf_own_cert(&config, &certs, &key));
 	} else {
 		mbedtls_ssl_conf_authmode(&config, MBEDTLS_SSL_VERIFY_REQUIRED);
@@ -129,6 +139,10 @@ static void handshake(int fd, int server)
 static int get(char *p, int n)
 {
 	int got = mbedtls_ssl_read(&tls, (unsigned char *)p, n);
+#ifdef MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET
+	while (got == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
+		got = mbedtls_ssl_read(&tls, (unsigned char *)p, n);
+#endif
 	if (got <= 0 && got != MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
 		fail("mbedtls_ssl_read", got); /* 0 is a FIN without close_notify */
 	return got > 0 ? got : 0;

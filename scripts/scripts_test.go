@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -372,29 +373,42 @@ func testable(t *testing.T) *checkout {
 	return c
 }
 
-// verdicts returns stage and verdict of each stage, and the lines behind the last.
-func verdicts(stdout string) (stages, summary []string) {
+// verdicts returns stage and verdict of each stage, sorted, and the lines behind the last. Stages run at
+// the same time, and each prints what it said in one piece.
+func verdicts(t *testing.T, stdout string) (stages, summary []string) {
+	t.Helper()
+	inside := ""
 	for line := range strings.Lines(stdout) {
 		line = strings.TrimSpace(line)
-		switch {
-		case strings.HasPrefix(line, "-- "):
-			line, _, _ = strings.Cut(line, ", ")
-			stages = append(stages, strings.TrimPrefix(line, "-- "))
-			summary = nil
-		default:
-			summary = append(summary, line)
+		if name, begins := strings.CutPrefix(line, "== "); begins {
+			if inside != "" {
+				t.Errorf("%q stands inside the stage %q", line, inside)
+			}
+			inside = name
 		}
+		if verdict, ends := strings.CutPrefix(line, "-- "); ends {
+			if !strings.HasPrefix(verdict, inside+": ") {
+				t.Errorf("%q ends the stage %q", line, inside)
+			}
+			inside = ""
+			verdict, _, _ = strings.Cut(verdict, ", ")
+			stages = append(stages, verdict)
+			summary = nil
+			continue
+		}
+		summary = append(summary, line)
 	}
+	slices.Sort(stages)
 	return stages, summary
 }
 
 func TestTestPasses(t *testing.T) {
 	c := testable(t)
 	got := c.runIn(t.TempDir(), filepath.Join(c.dir, "scripts/test"))
-	stages, summary := verdicts(got.stdout)
+	stages, summary := verdicts(t, got.stdout)
 	want := []string{
-		"formatting: ok", "shell scripts: ok", "vet .: ok", "vet nested: ok", "test .: ok", "test nested: ok",
-		"address sanitizer .: ok", "address sanitizer nested: ok", "tidy .: ok", "tidy nested: ok",
+		"address sanitizer .: ok", "address sanitizer nested: ok", "build .: ok", "formatting: ok", "shell scripts: ok",
+		"test .: ok", "test nested: ok", "tidy .: ok", "tidy nested: ok", "vet .: ok", "vet nested: ok",
 	}
 	if diff := cmp.Diff(want, stages); diff != "" || got.status != 0 || len(summary) != 1 {
 		t.Errorf("exit status %d, summary %q, stages (-want +got):\n%s%s%s", got.status, summary, diff, got.stdout, got.stderr)
@@ -407,20 +421,21 @@ func TestTestGoesOnAndTellsAllFailures(t *testing.T) {
 	c.write("unformatted.go", "package a\n\nvar  x = 1\n")
 	c.write("a_test.go", "package a\n\nimport \"testing\"\n\nfunc TestA(t *testing.T) { t.Error(\"wrong\") }\n")
 	c.write("nested/b.go", "package b\n\nimport \"fmt\"\n\nfunc B() { fmt.Printf(\"%d\", \"x\") }\n")
+	c.write("nested/b_test.go", "package b\n\nimport \"testing\"\n\nfunc TestB(t *testing.T) { t.Error(\"wrong\") }\n")
 	c.write("nested/c/c_test.go", "package c\n\nimport \"testing\"\n\nfunc TestC(t *testing.T) { Use(1) }\n")
 	c.write("nested/go.mod", "module example.com/a/nested\n\ngo 1.26.0\n\nrequire example.com/a v0.0.0\n\nreplace example.com/a => ..\n")
 	got := c.runIn(t.TempDir(), filepath.Join(c.dir, "scripts/test"))
-	stages, summary := verdicts(got.stdout)
+	stages, summary := verdicts(t, got.stdout)
 	want := []string{
-		"formatting: FAILED", "shell scripts: FAILED", "vet .: ok", "vet nested: FAILED", "test .: FAILED", "test nested: FAILED",
-		"address sanitizer .: ok", "address sanitizer nested: FAILED", "tidy .: ok", "tidy nested: FAILED",
+		"address sanitizer .: ok", "address sanitizer nested: FAILED", "build .: ok", "formatting: FAILED", "shell scripts: FAILED",
+		"test .: FAILED", "test nested: FAILED", "tidy .: ok", "tidy nested: FAILED", "vet .: ok", "vet nested: FAILED",
 	}
 	if diff := cmp.Diff(want, stages); diff != "" || got.status != 1 {
 		t.Errorf("exit status %d, stages (-want +got):\n%s%s%s", got.status, diff, got.stdout, got.stderr)
 	}
 	wantSummary := []string{
-		"failed:", "formatting", "shell scripts", "vet nested", "test .", "test nested",
-		"address sanitizer nested", "tidy nested",
+		"failed:", "address sanitizer nested", "formatting", "shell scripts", "test .", "test nested", "tidy nested",
+		"vet nested",
 	}
 	if len(summary) == 0 {
 		t.Fatal("no summary")

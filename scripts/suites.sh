@@ -6,6 +6,7 @@
 #   suite_name VERSION       prints "host" when that is what this machine has, else VERSION
 #   suite_fetch VERSION      fetches and unpacks it unless it is there; on failure says why on
 #                            standard error and returns 1
+#   suite_std                builds the standard library, with -race, in the cache that suite_warm copies
 #   suite_warm VERSION       gives it a Go build cache that holds the standard library, with -race
 #   suite_env VERSION        prints the environment to build and run against it, as NAME=VALUE lines
 #   suite_run VERSION CMD…   runs CMD in that environment
@@ -230,22 +231,31 @@ suite_gocache() {
 	echo "$(suite_root "$1")/gocache-$(cd "$suites_top" && go env GOVERSION)"
 }
 
-# suite_warm: std takes longer to build than everything else of a version. It does not depend on
-# the version, so it is built once and copied.
-suite_warm() {
-	local std cache
-	[[ $1 == host ]] && return
+# suite_std: std takes longer to build than everything else of a version. It does not depend on the
+# version, so it is built once and copied, with what the caller adds to its cache first.
+suite_std() {
+	local std
 	std=$(suite_gocache std)
-	cache=$(suite_gocache "$1")
-	[[ -e $cache ]] && return
-	mkdir -p "$(dirname "$std")" "$(dirname "$cache")"
+	[[ -e $std ]] && return
+	mkdir -p "$(dirname "$std")"
 	(
 		flock 9
-		if [[ ! -e $std ]]; then
-			suite_say "building Go's standard library with -race"
-			(cd "$suites_top" && GOWORK=off GOCACHE=$std.part go build -race std) && mv "$std.part" "$std" || exit 1
-		fi
-		[[ -e $cache ]] || { cp -a "$std" "$cache.part" && mv "$cache.part" "$cache"; }
+		[[ -e $std ]] && exit
+		suite_say "building Go's standard library with -race"
+		(cd "$suites_top" && GOWORK=off GOCACHE=$std.part go build -race std) && mv "$std.part" "$std"
+	) 9>"$suites_dir/.lock"
+}
+
+suite_warm() {
+	local cache
+	[[ $1 == host ]] && return
+	suite_std || return
+	cache=$(suite_gocache "$1")
+	[[ -e $cache ]] && return
+	mkdir -p "$(dirname "$cache")"
+	(
+		flock 9
+		[[ -e $cache ]] || { cp -a "$(suite_gocache std)" "$cache.part" && mv "$cache.part" "$cache"; }
 	) 9>"$suites_dir/.lock"
 }
 

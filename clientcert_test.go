@@ -1,6 +1,7 @@
 package openssl_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/golibssl/openssl"
+	"github.com/golibssl/openssl/internal/rawpeer"
+	"github.com/golibssl/openssl/internal/record"
 	"github.com/golibssl/openssl/internal/testcert"
 )
 
@@ -83,8 +86,7 @@ func TestRequestClientCert(t *testing.T) {
 	}
 }
 
-// TestRequestClientCertRefused: what does not verify, or a hook refuses, ends the connection; no data that
-// came with it is released.
+// TestRequestClientCertRefused: what does not verify, or a hook refuses, ends the connection.
 func TestRequestClientCertRefused(t *testing.T) {
 	hook := errors.New("the hook refuses")
 	for _, test := range []struct {
@@ -111,10 +113,7 @@ func TestRequestClientCertRefused(t *testing.T) {
 	} {
 		for _, reading := range []bool{false, true} {
 			c, s := askingPair(t, test.change)
-			go func() {
-				c.Read(make([]byte, 1)) // answers
-				c.Write([]byte("secret"))
-			}()
+			go c.Read(make([]byte, 1)) // answers
 			read := make(chan error, 1)
 			if reading {
 				go func() {
@@ -274,5 +273,65 @@ func TestRequestClientCertSClient(t *testing.T) {
 	}
 	if got := s.ConnectionState().PeerCertificates; len(got) == 0 || string(got[0].Raw) != string(id.TLS.Certificate[0]) {
 		t.Errorf("%d certificates", len(got))
+	}
+}
+
+// TestRefusedAnswerReleasesNothing: the data of a client whose answer a hook refuses comes with the answer, and
+// stays unread.
+func TestRefusedAnswerReleasesNothing(t *testing.T) {
+	hook := errors.New("the hook refuses")
+	client, server := clientConfig(tls.VersionTLS13), serverConfig(t, tls.VersionTLS13)
+	client.Certificates, client.PostHandshakeAuth = pairs(t, testcert.Client()), true
+	server.ClientAuth, server.ClientCAPEM, server.PostHandshakeAuth = tls.RequireAndVerifyClientCert, testcert.Root().PEM, true
+	server.VerifyConnection = func(s tls.ConnectionState) error {
+		if len(s.PeerCertificates) > 0 {
+			return hook
+		}
+		return nil
+	}
+	for _, reading := range []bool{false, true} {
+		a, b, relay := rawpeer.TCP(t)
+		c, s := clientOver(t, a, newCtx(t, client)), serverOver(t, b, newCtx(t, server))
+		mustShake(t, c, s)
+		says(t, c, s, "x")
+		before, _, err := relay.Records(rawpeer.ToServer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		relay.Hold(rawpeer.ToServer)
+		go c.Read(make([]byte, 1)) // answers
+		asked := make(chan error, 1)
+		read := make(chan error, 1)
+		readOnce := func() {
+			n, err := s.Read(make([]byte, 100))
+			if n != 0 {
+				err = errors.New("data was released")
+			}
+			read <- err
+		}
+		if reading {
+			go readOnce()
+		}
+		go func() { asked <- s.RequestClientCert(deadline(t)) }()
+		if err := relay.WaitRecords(deadline(t), rawpeer.ToServer, len(before)+1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write([]byte("secret")); err != nil {
+			t.Fatal(err)
+		}
+		sealed := []byte{byte(record.ApplicationData), 3, 3, 0, byte(len("secret") + 1 + 16)}
+		if err := relay.Wait(deadline(t), rawpeer.ToServer, func(seen []byte) bool { return bytes.Contains(seen, sealed) }); err != nil {
+			t.Fatal(err)
+		}
+		relay.Release(rawpeer.ToServer)
+		if err := <-asked; !errors.Is(err, hook) {
+			t.Errorf("reading %v: RequestClientCert = %v", reading, err)
+		}
+		if !reading {
+			readOnce()
+		}
+		if err := <-read; !errors.Is(err, hook) {
+			t.Errorf("reading %v: Read = %v", reading, err)
+		}
 	}
 }

@@ -179,3 +179,21 @@ func TestWriteWithinMessage(t *testing.T) {
 		}
 	}
 }
+
+// TestKeyUpdateLeaves: nothing needs to be written behind it.
+func TestKeyUpdateLeaves(t *testing.T) {
+	a, b, relay := rawpeer.TCP(t)
+	c, s := clientOver(t, a, newCtx(t, clientConfig(tls.VersionTLS13))), serverOver(t, b, newCtx(t, serverConfig(t, tls.VersionTLS13)))
+	mustShake(t, c, s)
+	says(t, c, s, "x")
+	before, _, err := relay.Records(rawpeer.ToServer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.KeyUpdate(false); err != nil {
+		t.Fatal(err)
+	}
+	if err := relay.WaitRecords(deadline(t), rawpeer.ToServer, len(before)+1); err != nil {
+		t.Error(err)
+	}
+}

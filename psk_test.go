@@ -6,6 +6,7 @@ import (
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -255,5 +256,94 @@ func TestPSKPeers(t *testing.T) {
 	buf := make([]byte, len("hello by psk\n"))
 	if _, err := io.ReadFull(in, buf); err != nil || string(in.(*openssl.Conn).PSKIdentity()) != "client 1" {
 		t.Errorf("with s_client: %q, %v", buf, err)
+	}
+}
+
+// TestPSKBesideSession: a session that is given too is not offered.
+func TestPSKBesideSession(t *testing.T) {
+	k, log := testPSK(0), &sessionLog{}
+	plain, client, server := clientConfig(tls.VersionTLS13), clientConfig(tls.VersionTLS13), serverConfig(t, tls.VersionTLS13)
+	plain.OnSession, client.PSK, server.GetPSK = log.add, k, knows(k)
+	sctx := newCtx(t, server)
+	s, err := openssl.ParseSession(session(t, newCtx(t, plain), sctx, log).DER())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cc, sc := connected(t, newCtx(t, client), sctx, openssl.WithSession(s))
+	says(t, cc, sc, "x")
+	if cc.ConnectionState().DidResume || string(cc.PSKIdentity()) != "client 1" {
+		t.Errorf("resumed %v, identity %q", cc.ConnectionState().DidResume, cc.PSKIdentity())
+	}
+}
+
+// TestPSKOfAnotherDigest: behind a HelloRetryRequest for a suite of the other digest the PSK is not offered, and
+// certificates serve.
+func TestPSKOfAnotherDigest(t *testing.T) {
+	client, server := clientConfig(tls.VersionTLS13), serverConfig(t, tls.VersionTLS13)
+	client.PSK, client.Groups = testPSK(crypto.SHA256), "X25519:P-256"
+	server.Groups, server.Ciphersuites = "P-256", "TLS_AES_256_GCM_SHA384"
+	c, s := connected(t, newCtx(t, client), newCtx(t, server))
+	says(t, c, s, "x")
+	if state := c.ConnectionState(); len(state.PeerCertificates) == 0 || !state.HelloRetryRequest || c.PSKIdentity() != nil {
+		t.Errorf("%d certificates, HelloRetryRequest %v, identity %q", len(state.PeerCertificates), state.HelloRetryRequest, c.PSKIdentity())
+	}
+}
+
+// TestPSKLookupsAreBounded: a ClientHello of many identities makes a server ask for four.
+func TestPSKLookupsAreBounded(t *testing.T) {
+	client := clientConfig(tls.VersionTLS13)
+	client.PSK = testPSK(0)
+	raw, err := newCtx(t, client).NewClientSSL("localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Free()
+	raw.Handshake()
+	_, n := raw.Queued()
+	hello := make([]byte, n)
+	if _, err := raw.Take(hello); err != nil {
+		t.Fatal(err)
+	}
+	// pre_shared_key is the last extension: type, length, identities (RFC 8446, section 4.2.11).
+	one := append([]byte{0, 8}, "client 1"...)
+	at := bytes.Index(hello, one) - 6
+	if at < 0 {
+		t.Fatal("no pre_shared_key in the ClientHello")
+	}
+	var ids, binders []byte
+	for i := range byte(10) {
+		ids = append(append(ids, 0, 8), "client a"...)
+		ids[len(ids)-1] += i
+		ids = append(ids, 0, 0, 0, 0)
+		binders = append(append(binders, 32), make([]byte, 32)...)
+	}
+	list := binary.BigEndian.AppendUint16(nil, uint16(len(ids)))
+	list = binary.BigEndian.AppendUint16(append(list, ids...), uint16(len(binders)))
+	list = append(list, binders...)
+	longer := bytes.Clone(hello[:at+2])
+	longer = append(binary.BigEndian.AppendUint16(longer, uint16(len(list))), list...)
+	more := len(longer) - len(hello)
+	extensions := 5 + 4 + 2 + 32 // the record's header, the message's, version and random
+	extensions += 1 + int(longer[extensions])
+	extensions += 2 + int(binary.BigEndian.Uint16(longer[extensions:]))
+	extensions += 1 + int(longer[extensions])
+	for _, length := range []int{3, 7, extensions} { // of the record, the message, the extensions
+		binary.BigEndian.PutUint16(longer[length:], binary.BigEndian.Uint16(longer[length:])+uint16(more))
+	}
+
+	asked := 0
+	server := serverConfig(t, tls.VersionTLS13)
+	server.GetPSK = func(*openssl.ClientHelloInfo, []byte) (*openssl.PSK, error) { asked++; return nil, nil }
+	a, b := tcpEnds(t)
+	s := serverOver(t, b, newCtx(t, server))
+	if _, err := a.Write(longer); err != nil {
+		t.Fatal(err)
+	}
+	a.CloseWrite()
+	if err := s.HandshakeContext(deadline(t)); err == nil {
+		t.Error("a handshake of one flight")
+	}
+	if asked != 4 {
+		t.Errorf("asked for %d keys, want 4", asked)
 	}
 }

@@ -49,6 +49,7 @@ func TestSealer(t *testing.T) {
 		{"with a new first key", newSealer(t, now, old), sealed, at, true},
 		{"with a retired key", newSealer(t, now), sealed, at, false},
 		{"with another secret of that id", newSealer(t, sealKey("2026-10", 3)), sealed, at, false},
+		{"with the secret under another id", newSealer(t, sealKey("2026-12", 1)), bytes.Replace(sealed, []byte("2026-10"), []byte("2026-12"), 1), at, false},
 		{"under another id", newSealer(t, old), sealed, moved("context", "other"), false},
 		{"under another context", newSealer(t, old), sealed, moved("other", "id"), false},
 		{"with the parts' border moved", newSealer(t, old), sealed, moved("contexti", "d"), false},

@@ -1,6 +1,7 @@
 package openssl_test
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -185,4 +186,65 @@ func TestResumeWithCryptoTLS(t *testing.T) {
 			}
 		})
 	})
+}
+
+// confusedMap answers with the session of another id.
+type confusedMap struct{ *sharedMap }
+
+func (m confusedMap) Get(_ context.Context, id []byte) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for other, value := range m.values {
+		if other != string(id) {
+			return value, nil
+		}
+	}
+	return nil, nil
+}
+
+func (m confusedMap) Take(ctx context.Context, id []byte) ([]byte, error) { return m.Get(ctx, id) }
+
+// A session must have the id that was looked up, and a ticket that is none of a cache's is not looked up.
+func TestLookupBelievesNobody(t *testing.T) {
+	for _, kind := range []sessiontest.Kind{sessiontest.Kinds[0], sessiontest.Kinds[2]} {
+		server := sessiontest.NewCtx(t, kind.ServerConfig(t, confusedMap{newSharedMap()}))
+		cfg := kind.ClientConfig()
+		var s *openssl.Session
+		cfg.OnSession = func(_ *openssl.Conn, got *openssl.Session) { s = got }
+		client := sessiontest.NewCtx(t, cfg)
+		for range 2 {
+			sessiontest.Connect(t, server, client).Shutdown(t)
+			sessiontest.Drain(t, server)
+		}
+		p := sessiontest.Connect(t, server, client, openssl.WithSession(s))
+		if p.Resumed(t) {
+			t.Errorf("%s: resumed", kind.Name)
+		}
+		p.Shutdown(t)
+		if got := server.SessionStats(); got.Lookups != 1 || got.Hits != 0 || got.Refused != 1 {
+			t.Errorf("%s: %+v", kind.Name, got)
+		}
+	}
+
+	kind := sessiontest.Kinds[2]
+	server := sessiontest.NewCtx(t, kind.ServerConfig(t, newSharedMap()))
+	stateless := sessiontest.Kinds[3]
+	p := sessiontest.Connect(t, server, sessiontest.NewCtx(t, stateless.ClientConfig()),
+		openssl.WithSession(reparsed(t, someSessions(t, stateless, 1)[0])))
+	if p.Resumed(t) {
+		t.Error("resumed by another server's ticket")
+	}
+	p.Shutdown(t)
+	if n := server.SessionStats().Lookups; n != 0 {
+		t.Errorf("another server's ticket was looked up %d times", n)
+	}
+}
+
+func reparsed(t *testing.T, s *openssl.Session) *openssl.Session {
+	t.Helper()
+	own, err := openssl.ParseSession(s.DER())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return own
 }

@@ -1,7 +1,11 @@
 package openssl_test
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
+	"net"
+	"reflect"
 	"runtime"
 	"testing"
 	"time"
@@ -114,4 +118,64 @@ func TestBuffersBesidePointers(t *testing.T) {
 			t.Errorf("read %q, %v", buf[:n], err)
 		}
 	}
+}
+
+// callAll calls every method that x exports, with arguments of no value, and answers what those with an error
+// say. Nothing may panic.
+func callAll(x any) map[string]error {
+	errs := make(map[string]error)
+	v := reflect.ValueOf(x)
+	for i := range v.NumMethod() {
+		method, name := v.Method(i), v.Type().Method(i).Name
+		var args []reflect.Value
+		for j := range method.Type().NumIn() {
+			arg := reflect.Zero(method.Type().In(j))
+			if method.Type().In(j) == reflect.TypeFor[context.Context]() {
+				arg = reflect.ValueOf(context.Background())
+			}
+			args = append(args, arg)
+		}
+		var out []reflect.Value
+		if method.Type().IsVariadic() {
+			out = method.CallSlice(args)
+		} else {
+			out = method.Call(args)
+		}
+		if n := len(out); n > 0 && method.Type().Out(n-1) == reflect.TypeFor[error]() {
+			errs[name], _ = out[n-1].Interface().(error)
+		}
+	}
+	return errs
+}
+
+// TestUseAfterTheEnd: whatever is called behind Close or Free is an error, not a crash.
+func TestUseAfterTheEnd(t *testing.T) {
+	refused := func(what string, x any, want error) {
+		t.Helper()
+		for name, err := range callAll(x) {
+			if !errors.Is(err, want) && !errors.Is(err, openssl.ErrNil) {
+				t.Errorf("%s.%s: %v", what, name, err)
+			}
+		}
+	}
+	for _, version := range bothVersions {
+		c, s := connected(t, newCtx(t, clientConfig(version)), newCtx(t, serverConfig(t, version)))
+		says(t, c, s, "x")
+		c.Close()
+		s.Close()
+		refused("Conn", c, net.ErrClosed)
+		refused("Conn", s, net.ErrClosed)
+	}
+	ctx, err := openssl.NewRawCtx()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ssl, err := ctx.NewSSL()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ssl.Free()
+	refused("SSL", ssl, openssl.ErrFreed)
+	ctx.Free()
+	refused("RawCtx", ctx, openssl.ErrFreed)
 }

@@ -103,6 +103,17 @@ func TestRawPublicKeys(t *testing.T) {
 			})
 		}
 	}
+	// A session that a certificate began stands for no key.
+	for _, version := range bothVersions {
+		log := &sessionLog{}
+		plain, client, server := clientConfig(version), clientConfig(version), serverConfig(t, version)
+		plain.OnSession, client.PeerPublicKeys, server.RawPublicKey = log.add, [][]byte{serverKey}, true
+		sctx := newCtx(t, server)
+		s := reparsed(t, session(t, newCtx(t, plain), sctx, log))
+		if c, _ := connected(t, newCtx(t, client), sctx, openssl.WithSession(s)); !bytes.Equal(c.PeerPublicKey(), serverKey) {
+			t.Errorf("%s: the key %x, resumed %v", tls.VersionName(version), c.PeerPublicKey(), c.ConnectionState().DidResume)
+		}
+	}
 	for _, cfg := range []openssl.Config{{PeerPublicKeys: [][]byte{nil}}, {PeerPublicKeys: [][]byte{serverKey[1:]}},
 		{PeerPublicKeys: [][]byte{serverKey}, InsecureSkipVerify: true}} {
 		if _, err := openssl.NewCtx(&cfg); !errors.Is(err, openssl.ErrConfig) {

@@ -265,10 +265,7 @@ func TestPSKBesideSession(t *testing.T) {
 	plain, client, server := clientConfig(tls.VersionTLS13), clientConfig(tls.VersionTLS13), serverConfig(t, tls.VersionTLS13)
 	plain.OnSession, client.PSK, server.GetPSK = log.add, k, knows(k)
 	sctx := newCtx(t, server)
-	s, err := openssl.ParseSession(session(t, newCtx(t, plain), sctx, log).DER())
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := reparsed(t, session(t, newCtx(t, plain), sctx, log))
 	cc, sc := connected(t, newCtx(t, client), sctx, openssl.WithSession(s))
 	says(t, cc, sc, "x")
 	if cc.ConnectionState().DidResume || string(cc.PSKIdentity()) != "client 1" {

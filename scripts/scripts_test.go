@@ -407,7 +407,7 @@ func TestTestPasses(t *testing.T) {
 	got := c.runIn(t.TempDir(), filepath.Join(c.dir, "scripts/test"))
 	stages, summary := verdicts(t, got.stdout)
 	want := []string{
-		"address sanitizer .: ok", "address sanitizer nested: ok", "build .: ok", "formatting: ok", "shell scripts: ok",
+		"address sanitizer .: ok", "address sanitizer nested: ok", "allocations: ok", "build .: ok", "formatting: ok", "shell scripts: ok",
 		"test .: ok", "test nested: ok", "tidy .: ok", "tidy nested: ok", "vet .: ok", "vet nested: ok",
 	}
 	if diff := cmp.Diff(want, stages); diff != "" || got.status != 0 || len(summary) != 1 {
@@ -427,7 +427,7 @@ func TestTestGoesOnAndTellsAllFailures(t *testing.T) {
 	got := c.runIn(t.TempDir(), filepath.Join(c.dir, "scripts/test"))
 	stages, summary := verdicts(t, got.stdout)
 	want := []string{
-		"address sanitizer .: ok", "address sanitizer nested: FAILED", "build .: ok", "formatting: FAILED", "shell scripts: FAILED",
+		"address sanitizer .: ok", "address sanitizer nested: FAILED", "allocations: ok", "build .: ok", "formatting: FAILED", "shell scripts: FAILED",
 		"test .: FAILED", "test nested: FAILED", "tidy .: ok", "tidy nested: FAILED", "vet .: ok", "vet nested: FAILED",
 	}
 	if diff := cmp.Diff(want, stages); diff != "" || got.status != 1 {

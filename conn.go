@@ -16,7 +16,7 @@ import (
 
 // Conn is a TLS connection over any net.Conn, itself a net.Conn. Any number of goroutines may call
 // any method at any time; Writes do not interleave. Read answers io.EOF only for the peer's
-// close_notify.
+// close_notify, unless Config.IgnoreUnexpectedEOF gives that up.
 type Conn struct {
 	c       *conn
 	cleanup runtime.Cleanup

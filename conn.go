@@ -273,7 +273,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// CloseWrite sends close_notify; reading goes on. It waits for the Write under way.
+// CloseWrite sends close_notify, once; reading goes on. It waits for the Write under way, and until the
+// alert has left; the write deadline bounds it. Before the handshake is complete, which it does not make,
+// the error is ErrNotEstablished.
 //
 // OpenSSL: SSL_shutdown(3).
 func (c *Conn) CloseWrite() error {
@@ -283,7 +285,9 @@ func (c *Conn) CloseWrite() error {
 
 // Shutdown closes both ways: it sends close_notify and reads until the peer's. Data that comes
 // before it is refused with an UnreadDataError and kept for Read, or discarded up to
-// Config.ShutdownDiscard. The transport stays open until Close.
+// Config.ShutdownDiscard. The transport stays open until Close. ctx and the deadlines bound it; it can be
+// called again after them. Before the handshake is complete, which it does not make, the error is
+// ErrNotEstablished; a transport that ends without the peer's close_notify is io.ErrUnexpectedEOF.
 //
 // OpenSSL: SSL_shutdown(3).
 func (c *Conn) Shutdown(ctx context.Context) error {
@@ -292,8 +296,9 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 }
 
 // Close sends close_notify where that is still right, ends every call under way and closes the
-// transport. It does not wait for the peer: where data may still be under way, the transport stays
-// open in the background (Config.Linger, Ctx.Drain). A second Close is net.ErrClosed.
+// transport. It does not wait for the peer, and a second at most for room in the transport;
+// where data may still be under way, the transport stays open in the background (Config.Linger,
+// Ctx.Drain). The only error is net.ErrClosed, of a second Close.
 //
 // OpenSSL: SSL_shutdown(3).
 func (c *Conn) Close() error {
@@ -313,8 +318,9 @@ func (c *Conn) GetShutdown() ShutdownState {
 }
 
 // SetShutdown sets the state without sending anything. SENT: the session is kept, Close sends no
-// close_notify. RECEIVED: Read answers ErrForcedState, never io.EOF. Other values than 0 to 3, a
-// call before the handshake, and taking back what was really sent or received are errors.
+// close_notify, Write answers ErrWriteShut, CloseWrite and Shutdown ErrForcedState. RECEIVED: Read answers
+// ErrForcedState, never io.EOF. Other values than 0 to 3 are ErrShutdownState, a call before the handshake
+// ErrNotEstablished, and taking back what was really sent or received ErrCannotReopen.
 //
 // OpenSSL: SSL_set_shutdown(3).
 func (c *Conn) SetShutdown(state ShutdownState) error {

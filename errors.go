@@ -170,7 +170,8 @@ var (
 	ErrNotEstablished = errors.New("the handshake is not complete")
 	// ErrWriteShut: our close_notify was sent; nothing may follow it (RFC 8446, section 6.1).
 	ErrWriteShut = errors.New("write after close_notify")
-	// ErrForcedState: the application set RECEIVED; no close_notify has come.
+	// ErrForcedState: the application set RECEIVED, and Read has no close_notify to tell of; or it set SENT,
+	// and CloseWrite and Shutdown send none.
 	ErrForcedState = errors.New("the shutdown state was set by the application")
 	// ErrCannotReopen: a close_notify that was really sent or received cannot be unset.
 	ErrCannotReopen = errors.New("a close_notify that was sent or received cannot be taken back")
@@ -186,7 +187,7 @@ var (
 	ErrNoHello = errors.New("the handshake does not stand at a ClientHello")
 	// ErrNil: a required argument is nil.
 	ErrNil = errors.New("nil argument")
-	// ErrConfig: a field of Config has a value that cannot be used.
+	// ErrConfig: a field of Config, or an argument, has a value that cannot be used.
 	ErrConfig = errors.New("bad configuration")
 	// ErrNoServerName: verification needs a name, or must be turned off by name.
 	ErrNoServerName = errors.New("either ServerName or InsecureSkipVerify must be set")

@@ -39,7 +39,8 @@ const (
 	minSealBytes = 32
 )
 
-// NewSealer makes a Sealer: the first key seals, all of them open.
+// NewSealer makes a Sealer: the first key seals, all of them open. No key, two of one ID, or an ID or a
+// Secret of another length than SealKey says is ErrConfig. The Secrets are copied.
 func NewSealer(keys ...SealKey) (*Sealer, error) {
 	s := &Sealer{}
 	if err := s.SetKeys(keys...); err != nil {
@@ -48,7 +49,7 @@ func NewSealer(keys ...SealKey) (*Sealer, error) {
 	return s, nil
 }
 
-// SetKeys replaces the ring.
+// SetKeys replaces the ring, as NewSealer takes it; after an error the old one stays.
 func (s *Sealer) SetKeys(keys ...SealKey) error {
 	if len(keys) == 0 {
 		return configError("a Sealer without a key")

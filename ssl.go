@@ -33,7 +33,8 @@ func LiveObjects() Live {
 // SSL is one SSL object without I/O of its own: Feed gives it ciphertext, Take takes ciphertext from
 // it. This is the raw layer: every method is one libssl call and does what libssl does, with its
 // return value and error class; Conn is the safe layer above. Any number of goroutines may call;
-// calls are made one after the other. Every method of a freed SSL answers ErrFreed.
+// calls are made one after the other. Every method of a freed SSL answers ErrFreed or a zero value, but
+// for GetShutdown and Events, which tell how it was freed.
 //
 // OpenSSL: SSL_new(3).
 type SSL struct {

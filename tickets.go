@@ -54,7 +54,8 @@ const (
 
 // NewTicketKeys makes random keys that this process alone has: a new one every period, the old ones
 // accepted for grace after it, which should be the sessions' life. A period of 0 is 12 hours, a
-// grace of 0 is a period.
+// grace of 0 is a period. A period that is not whole seconds, or a grace of 253 periods or more, is
+// ErrConfig.
 func NewTicketKeys(period, grace time.Duration) (*TicketKeys, error) {
 	period, grace, err := ticketPeriod(period, grace)
 	if err != nil {
@@ -70,7 +71,7 @@ func NewTicketKeys(period, grace time.Duration) (*TicketKeys, error) {
 // NewSharedTicketKeys makes keys from a secret and the time, so that servers that have nothing in
 // common but the secret (at least 32 random bytes), period, grace and roughly the clock take each
 // other's tickets. Each key is HKDF-SHA256 (RFC 5869) of the secret and the number of its period
-// since 1970.
+// since 1970. Period and grace are as for NewTicketKeys; a shorter secret is ErrConfig.
 //
 // The trade-off: nothing ever passes between the servers, but who learns the secret, at any time,
 // can open the tickets of all times, and with them the TLS 1.2 connections that were resumed or
@@ -91,8 +92,9 @@ func NewSharedTicketKeys(secret []byte, period, grace time.Duration) (*TicketKey
 }
 
 // NewProvidedTicketKeys asks provide for all keys that are or will soon be in use: now, under ctx,
-// and in the background every refresh (0: 12 hours), which must come before the From of the next key
-// is past. An error, no keys, or a Name that has stood for another key leave the keys as they are.
+// and in the background every refresh (0: 12 hours; whole seconds), which must come before the From of the
+// next key is past, with 30 seconds for each call there. The first time an error, no keys, more than 256, an empty one,
+// or a Name that has stood for another key is NewProvidedTicketKeys' error; later the keys stay as they are.
 func NewProvidedTicketKeys(ctx context.Context, refresh time.Duration, provide func(context.Context) ([]TicketKey, error)) (*TicketKeys, error) {
 	if provide == nil {
 		return nil, callerError("ticket keys", ErrNil)

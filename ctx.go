@@ -568,6 +568,9 @@ func (c *Ctx) rawSSL(h sslHandle, err error) (*SSL, error) {
 // Drain waits until the connections that Close left lingering are closed and what waits for
 // SessionCache is written, or ctx ends. Call it at the end of main.
 func (c *Ctx) Drain(ctx context.Context) error {
+	if ctx == nil {
+		return callerError("drain", ErrNil)
+	}
 	for _, g := range []*gauge{&c.lingers, &c.stores.busy} {
 		if err := g.wait(ctx); err != nil {
 			return callerError("drain", err)

@@ -498,6 +498,7 @@ func TestNilArguments(t *testing.T) {
 		t.Fatal(err)
 	}
 	var none *openssl.Ctx
+	var noContext context.Context
 	for name, test := range map[string]struct {
 		call func() error
 		want error
@@ -511,6 +512,8 @@ func TestNilArguments(t *testing.T) {
 		"Dial without Ctx":         {func() error { _, err := openssl.Dial("tcp", "127.0.0.1:1", nil); return err }, openssl.ErrNil},
 		"Dial without port":        {func() error { _, err := openssl.Dial("tcp", "127.0.0.1", good); return err }, nil},
 		"Dial on no network":       {func() error { _, err := openssl.Dial("pigeon", "127.0.0.1:1", good); return err }, nil},
+		"Dial without context":     {func() error { _, err := openssl.DialContext(noContext, "tcp", "127.0.0.1:1", good); return err }, openssl.ErrNil},
+		"Drain without context":    {func() error { return good.Drain(noContext) }, openssl.ErrNil},
 		"Listen without Ctx":       {func() error { _, err := openssl.Listen("tcp", "127.0.0.1:0", nil); return err }, openssl.ErrNil},
 		"Listen on no network":     {func() error { _, err := openssl.Listen("pigeon", "", good); return err }, nil},
 		"NewClientSSL of nil":      {func() error { _, err := none.NewClientSSL("x"); return err }, openssl.ErrNil},

@@ -128,6 +128,9 @@ func (c *conn) closeWrite(ctx context.Context, op string) error {
 	if err := c.enter(op); err != nil {
 		return err
 	}
+	if ctx == nil {
+		return callerError(op, ErrNil)
+	}
 	if !c.established.Load() {
 		return callerError(op, ErrNotEstablished)
 	}

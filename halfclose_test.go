@@ -192,12 +192,19 @@ func TestRule04WaitsForTheWrite(t *testing.T) {
 	}
 }
 
-// TestRule04Contexts: a context that ended before or ends meanwhile is the error, and the connection
+// TestRule04Contexts: a context that is nil, ended before or ends meanwhile is the error, and the connection
 // goes on, with the user's deadlines as they were.
 func TestRule04Contexts(t *testing.T) {
 	for _, proto := range eachVersion {
 		t.Run(proto.name, func(t *testing.T) {
 			p := newConnPair(t, proto, pairOptions{})
+			var none context.Context
+			if err := p.client.HandshakeContext(none); !errors.Is(err, openssl.ErrNil) {
+				t.Errorf("HandshakeContext without one = %v", err)
+			}
+			if err := p.client.Shutdown(none); !errors.Is(err, openssl.ErrNil) {
+				t.Errorf("Shutdown without one = %v", err)
+			}
 			gone, cancel := context.WithCancel(context.Background())
 			cancel()
 			if err := p.client.Shutdown(gone); !errors.Is(err, context.Canceled) {

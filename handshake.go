@@ -25,6 +25,9 @@ func (c *conn) handshakeOp(ctx context.Context) error {
 	if err := c.enter("handshake"); err != nil {
 		return err
 	}
+	if ctx == nil {
+		return callerError("handshake", ErrNil)
+	}
 	return c.ready(ctx)
 }
 

@@ -56,7 +56,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 }
 
 func (d *Dialer) dial(ctx context.Context, network, addr string, opts ...ConnOption) (*Conn, error) {
-	if d.Ctx == nil {
+	if ctx == nil || d.Ctx == nil {
 		return nil, callerError("dial", ErrNil)
 	}
 	if d.Ctx.serverName() == "" {

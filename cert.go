@@ -6,12 +6,13 @@ import (
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 )
 
 // LoadX509KeyPair reads a certificate chain, leaf first, and its private key from PEM files. Errors
-// are the file's, or ErrBadCertificate.
+// are the file's, or ErrBadCertificate with the files' names.
 func LoadX509KeyPair(certFile, keyFile string) (*Certificate, error) {
 	cert, err := os.ReadFile(certFile)
 	if err != nil {
@@ -21,7 +22,11 @@ func LoadX509KeyPair(certFile, keyFile string) (*Certificate, error) {
 	if err != nil {
 		return nil, callerError("certificate", err)
 	}
-	return X509KeyPair(cert, key)
+	pair, err := X509KeyPair(cert, key)
+	if e := (*Error)(nil); errors.As(err, &e) {
+		e.Err = fmt.Errorf("%s, %s: %w", certFile, keyFile, e.Err)
+	}
+	return pair, err
 }
 
 // X509KeyPair reads a certificate chain, leaf first, and its private key from PEM. An encrypted key

@@ -153,6 +153,22 @@ func TestBadCertificates(t *testing.T) {
 	}
 }
 
+// TestErrorsNameFiles: an error about what a file holds says which file.
+func TestErrorsNameFiles(t *testing.T) {
+	folder := t.TempDir()
+	file := writeFile(t, folder, "garbage", []byte("no certificate"))
+	for name, load := range map[string]func() error{
+		"LoadX509KeyPair": func() error { _, err := openssl.LoadX509KeyPair(file, file); return err },
+		"RootCAFile":      func() error { _, err := openssl.NewCtx(&openssl.Config{RootCAFile: file}); return err },
+		"RootCADir":       func() error { _, err := openssl.NewCtx(&openssl.Config{RootCADir: folder}); return err },
+		"ClientCAFile":    func() error { _, err := openssl.NewCtx(&openssl.Config{ClientCAFile: file}); return err },
+	} {
+		if err := load(); err == nil || !strings.Contains(err.Error(), folder) {
+			t.Errorf("%s: %v, which does not name %s", name, err, folder)
+		}
+	}
+}
+
 // Nobody is asked for a passphrase, though there is a terminal to ask on.
 func TestEncryptedKeyAsksNobody(t *testing.T) {
 	if inChild() {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 )
 
@@ -76,7 +77,16 @@ func loadRoots(file, dir string, pem []byte) (*store, error) {
 		}
 	}
 	if total == 0 {
-		return nil, configError("no certificate among the roots")
+		var from []string
+		for _, name := range []string{file, dir} {
+			if name != "" {
+				from = append(from, name)
+			}
+		}
+		if len(pem) > 0 {
+			from = append(from, "the PEM given")
+		}
+		return nil, configError("no certificate among the roots of %s", strings.Join(from, ", "))
 	}
 	return st, nil
 }

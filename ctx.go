@@ -438,7 +438,7 @@ func (c *Ctx) freeze() (*ctxHandle, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.h == nil {
-		return nil, callerError("connection", configError("a Ctx is made by NewCtx"))
+		return nil, configError("a Ctx is made by NewCtx")
 	}
 	c.frozen = true
 	return c.h, nil

@@ -42,7 +42,7 @@ const (
 // Sealer's keys are the caller's to keep: who has key and folder has the sessions.
 func OpenDiskSessionCache(dir string, sealer *Sealer) (*DiskSessionCache, error) {
 	if len(sealer.keys()) == 0 {
-		return nil, callerError("session cache", configError("a Sealer is made by NewSealer"))
+		return nil, configError("a Sealer is made by NewSealer")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, callerError("session cache", err)

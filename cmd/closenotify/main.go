@@ -100,5 +100,17 @@ func newRoot() *cobra.Command {
 	root.SilenceUsage = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(demo, newEnv(), newFeatures(), newProbe(), newServe(), newScript())
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = helpArgs
+	}
 	return root
+}
+
+// helpArgs is a command's name; cobra's own help of an unknown one is root's.
+func helpArgs(cmd *cobra.Command, args []string) error {
+	if _, rest, err := cmd.Root().Find(args); err != nil || len(rest) > 0 {
+		return usagef("unknown command %q", strings.Join(args, " "))
+	}
+	return nil
 }

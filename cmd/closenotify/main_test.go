@@ -98,6 +98,7 @@ func TestUsage(t *testing.T) {
 	for _, test := range []struct{ args, tells string }{
 		{"frobnicate", `unknown command "frobnicate"`},
 		{"--frobnicate", "unknown flag"},
+		{"help frobnicate", `unknown command "frobnicate"`},
 		{"env now", `unknown argument "now"`},
 		{"demo now", `unknown argument "now"`},
 		{"demo --timeout 1s", "unknown flag"},

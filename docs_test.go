@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestHandbook holds README.md and docs to the tests, scenarios and files that they name.
+// TestHandbook holds the pages at the top and docs to the tests, scenarios and files that they name.
 func TestHandbook(t *testing.T) {
 	h, err := readHandbook(os.DirFS("."))
 	if err != nil {
@@ -70,7 +70,7 @@ func readHandbook(root fs.FS) (*handbook, error) {
 			return h.readTests(name)
 		case path.Dir(name) == resultsFolder:
 			return h.readResults(name)
-		case name == "README.md", strings.HasPrefix(name, "docs/") && path.Ext(name) == ".md":
+		case path.Ext(name) == ".md" && (path.Dir(name) == "." || strings.HasPrefix(name, "docs/")):
 			pages = append(pages, name)
 		}
 		return nil
@@ -152,6 +152,7 @@ var (
 	codeSpan   = regexp.MustCompile("`[^`]+`")
 	scenarioID = regexp.MustCompile("^`([a-z])[0-9]{2}`$")
 	subtest    = regexp.MustCompile("^`(Test\\w+)/(.+)`$")
+	testFile   = regexp.MustCompile("^`([\\w/]+_test\\.go)`$")
 	oneResult  = regexp.MustCompile(`^[a-z][0-9]{2}$`)
 	link       = regexp.MustCompile(`\]\(([^()\s]+)\)`)
 )
@@ -176,6 +177,11 @@ func (h *handbook) readLine(page string, i int, line string) {
 			h.cited(page, i, strings.Trim(span, "`"))
 			if by := h.groups[m[1]]; by == "" || !slices.Contains(named, by) {
 				h.problem(page, i, "%s is cited without its test %q", span, by)
+			}
+		}
+		if m := testFile.FindStringSubmatch(span); m != nil {
+			if _, err := fs.Stat(h.root, m[1]); err != nil {
+				h.problem(page, i, "there is no file %s", m[1])
 			}
 		}
 		m := subtest.FindStringSubmatch(span)
@@ -273,6 +279,7 @@ func TestHandbookFindsMistakes(t *testing.T) {
 		{"without backticks", "TestC\n", []string{"docs/page.md:1: there is no test TestC"}},
 		{"in a code block", "```\ngo test -run TestC\n```\n", []string{"docs/page.md:2: there is no test TestC"}},
 		{"a method is no test", "TestMethod\n", []string{"docs/page.md:1: there is no test TestMethod"}},
+		{"no such file", "`a_test.go`, `sub/b_test.go`, `c_test.go`\n", []string{"docs/page.md:1: there is no file c_test.go"}},
 		{"no such subtest", "`TestA/one`\n", []string{"docs/page.md:1: TestA has no subtest one"}},
 		{"another test's subtest", "`TestB/one/two_three`\n", []string{"docs/page.md:1: TestB has no subtest one/two_three"}},
 		{"scenario of one version", "`TestMask` `a02`\n", []string{"docs/page.md:1: testdata/semantics/2.txt has no scenario a02"}},

@@ -403,6 +403,14 @@ func (c *Ctx) setSessions(h *ctxHandle) error {
 	if cfg.SessionTimeout < 0 || cfg.SessionTimeout > maxSessionTimeout {
 		return configError("SessionTimeout %v", cfg.SessionTimeout)
 	}
+	switch {
+	case cfg.UncleanSessions != SessionsStrict && cfg.UncleanSessions != SessionsKeep:
+		return configError("UncleanSessions %d", cfg.UncleanSessions)
+	case cfg.SessionStoreTimeout < 0:
+		return configError("SessionStoreTimeout %v", cfg.SessionStoreTimeout)
+	case cfg.ShutdownDiscard < 0:
+		return configError("ShutdownDiscard of %d bytes", cfg.ShutdownDiscard)
+	}
 	if cfg.SessionTimeout > 0 {
 		h.setTimeout(int(max(1, cfg.SessionTimeout/time.Second)))
 	}

@@ -400,6 +400,9 @@ func TestBadConfig(t *testing.T) {
 		"groups":                {openssl.Config{Groups: "nonsense"}, openssl.ErrConfig},
 		"session id context":    {openssl.Config{SessionIDContext: make([]byte, 33)}, openssl.ErrConfig},
 		"session timeout":       {openssl.Config{SessionTimeout: -time.Second}, openssl.ErrConfig},
+		"session policy":        {openssl.Config{UncleanSessions: 2}, openssl.ErrConfig},
+		"session store timeout": {openssl.Config{SessionStoreTimeout: -time.Second}, openssl.ErrConfig},
+		"shutdown discard":      {openssl.Config{ShutdownDiscard: -1}, openssl.ErrConfig},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, err := openssl.NewCtx(&test.cfg)

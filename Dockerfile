@@ -1,7 +1,7 @@
 # closenotify on an exact libssl:  docker build -t closenotify . && docker run --rm closenotify
 #
-# What decides the bytes is pinned: Debian by point release and snapshot date, libssl by version, Go by
-# version. A libssl that the mirror does not have, or that is not the one that gets installed, fails the
+# What decides the bytes is pinned: the base by digest, Debian's packages by snapshot date, libssl by version,
+# Go by version. A libssl that the mirror does not have, or that is not the one that gets installed, fails the
 # build; nothing falls back. The binary is the same byte for byte, whenever and wherever it is built.
 #
 # Pins known to work (scripts/dockerfile-check tries one with the mirror that a machine has):
@@ -9,7 +9,7 @@
 #   3.5.7-1~deb13u2     13.7    20260913T000000Z
 #
 # Security fixes come by raising the pins.
-ARG BASE_IMAGE=debian:13.7-slim
+ARG BASE_IMAGE=debian:13.7-slim@sha256:a99cfc517144bc59b1978475ec53b46ecabec7e43635402ee5b77cc54cd1b20a
 ARG GO_IMAGE=golang:1.26.8-trixie
 ARG DEBIAN_MIRROR=http://snapshot.debian.org/archive/debian/20260913T000000Z
 ARG LIBSSL_VERSION=3.5.7-1~deb13u2

@@ -20,7 +20,7 @@ func TestDockerfilePins(t *testing.T) {
 		pins[m[1]] = m[2]
 	}
 	for name, form := range map[string]string{
-		"BASE_IMAGE":     `^debian:\d+\.\d+-slim$`,
+		"BASE_IMAGE":     `^debian:\d+\.\d+-slim@sha256:[0-9a-f]{64}$`,
 		"GO_IMAGE":       `^golang:\d+\.\d+\.\d+-[a-z]+$`,
 		"DEBIAN_MIRROR":  `/\d{8}T\d{6}Z$`,
 		"LIBSSL_VERSION": `^\d+\.\d+\.\d+-\d+`,

@@ -88,9 +88,9 @@ func newWorld(t *testing.T, kind sessiontest.Kind, keep bool, sessions int) *wor
 	w.server, w.client = sessiontest.NewCtx(t, server), sessiontest.NewCtx(t, client)
 	suites := []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
 	w.stdServer = &tls.Config{Certificates: []tls.Certificate{testcert.Server().TLS}, MinVersion: kind.Version,
-		MaxVersion: kind.Version, CipherSuites: suites}
+		MaxVersion: kind.Version, CipherSuites: suites, KeyLogWriter: w.log}
 	w.stdClient = &tls.Config{RootCAs: testcert.Root().Pool(), ServerName: "localhost", MinVersion: kind.Version,
-		MaxVersion: kind.Version, CipherSuites: suites}
+		MaxVersion: kind.Version, CipherSuites: suites, KeyLogWriter: w.log}
 	return w
 }
 

@@ -258,16 +258,24 @@ func (k *keyLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// take returns the lines of the connection whose client has sent these bytes, and forgets them.
-func (k *keyLog) take(client []byte) string {
+// of returns the lines of the connection whose client has sent these bytes.
+func (k *keyLog) of(client []byte) string {
 	if len(client) < 43 {
 		return ""
 	}
-	random := fmt.Sprintf("%x", client[11:43])
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	text := string(k.lines[random])
-	delete(k.lines, random)
+	return string(k.lines[fmt.Sprintf("%x", client[11:43])])
+}
+
+// take is of, and forgets them.
+func (k *keyLog) take(client []byte) string {
+	text := k.of(client)
+	if text != "" {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		delete(k.lines, fmt.Sprintf("%x", client[11:43]))
+	}
 	return text
 }
 

@@ -71,9 +71,8 @@ func Open(keyLog string, client, server []byte) (*Conversation, error) {
 		if master == nil {
 			return nil, errors.New("cleartext: the key log lacks the connection")
 		}
-		block := prf(master, "key expansion", append(append([]byte(nil), serverRandom...), clientRandom...), 2*16+2*4)
 		for side := range c.keys {
-			c.keys[side] = newKeys(block[16*side:16*side+16], block[32+4*side:36+4*side], nil)
+			c.keys[side] = keys12(master, clientRandom, serverRandom, Side(side))
 			if err := c.open12(Side(side), streams[side]); err != nil {
 				return nil, err
 			}
@@ -175,6 +174,44 @@ func (c *Conversation) Seal(side Side, typ record.Type, body []byte) []byte {
 	return sealed
 }
 
+// SealHandshake makes a record under the keys that protect the side's own handshake messages, as the one
+// with index n under them. Both ends' hellos must have come; in TLS 1.2 the key log, too, must know the
+// connection by then.
+func SealHandshake(keyLog string, client, server []byte, side Side, n uint64, typ record.Type, body []byte) ([]byte, error) {
+	streams := [2][]record.Record{}
+	for side, stream := range [][]byte{client, server} {
+		var err error
+		if streams[side], _, err = record.Split(stream); err != nil {
+			return nil, fmt.Errorf("cleartext: the %v: %w", Side(side), err)
+		}
+	}
+	clientRandom, _, ok := hello(streams[Client], 1)
+	serverRandom, suite, ok2 := hello(streams[Server], 2)
+	if !ok || !ok2 {
+		return nil, errors.New("cleartext: a hello is missing")
+	}
+	log := parseLog(keyLog, clientRandom)
+	var k *keys
+	switch suite {
+	case aes128GCM12:
+		master := log["CLIENT_RANDOM"]
+		if master == nil {
+			return nil, errors.New("cleartext: the key log lacks the connection")
+		}
+		k = keys12(master, clientRandom, serverRandom, side)
+	case aes128GCM13:
+		secret := log[[...]string{"CLIENT", "SERVER"}[side]+"_HANDSHAKE_TRAFFIC_SECRET"]
+		if secret == nil {
+			return nil, errors.New("cleartext: the key log lacks the connection")
+		}
+		k = trafficKeys(secret)
+	default:
+		return nil, fmt.Errorf("cleartext: cipher suite %#04x", suite)
+	}
+	k.seq = n
+	return k.seal(typ, body), nil
+}
+
 // keys protect one direction. secret is TLS 1.3's.
 type keys struct {
 	aead   cipher.AEAD
@@ -197,6 +234,11 @@ func newKeys(key, iv, secret []byte) *keys {
 
 func trafficKeys(secret []byte) *keys {
 	return newKeys(expandLabel(secret, "key", 16), expandLabel(secret, "iv", 12), secret)
+}
+
+func keys12(master, clientRandom, serverRandom []byte, side Side) *keys {
+	block := prf(master, "key expansion", append(append([]byte(nil), serverRandom...), clientRandom...), 2*16+2*4)
+	return newKeys(block[16*side:16*side+16], block[32+4*side:36+4*side], nil)
 }
 
 const keyUpdate = 24

@@ -46,7 +46,9 @@ func New(meter metric.Meter, extra ...attribute.KeyValue) (*Counters, error) {
 	}
 	// Zeroes make rates right from the first end on.
 	for _, kind := range c.kinds {
-		ended.Add(context.Background(), 0, kind)
+		for _, counter := range []metric.Int64Counter{ended, lost, abandoned} {
+			counter.Add(context.Background(), 0, kind)
+		}
 	}
 	return c, nil
 }

@@ -15,7 +15,9 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -119,6 +121,44 @@ func TestSigner(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestSignerSchemes: RSA signs in the scheme that was negotiated, which in TLS 1.2 may be either; libssl's client
+// checks it.
+func TestSignerSchemes(t *testing.T) {
+	schemes := map[string]bool{"RSA+SHA256": false, "RSA+SHA512": false, "RSA-PSS+SHA256": true, "RSA-PSS+SHA512": true} // PSS?
+	const which = "OPENSSL_GO_TEST_SCHEME"
+	made := testcert.ServerRSA()
+	asked := &schemeSigner{Signer: made.TLS.PrivateKey.(crypto.Signer)}
+	cert := signerFor(t, made.ChainDER[0], asked)
+	if !inChild() {
+		for scheme := range schemes {
+			child(t, "OPENSSL_CONF="+writeFile(t, t.TempDir(), "openssl.cnf", policyCnf("SignatureAlgorithms = "+scheme)), which+"="+scheme)
+		}
+		return
+	}
+	scheme := os.Getenv(which)
+	c, s := connected(t, newCtx(t, clientConfig(tls.VersionTLS12)), newCtx(t, openssl.Config{Certificates: []*openssl.Certificate{cert},
+		MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}))
+	says(t, c, s, "hello")
+	if len(asked.opts) != 1 {
+		t.Fatalf("signed %d times", len(asked.opts))
+	}
+	_, pss := asked.opts[0].(*rsa.PSSOptions)
+	if pss != schemes[scheme] || !strings.HasSuffix(scheme, strings.ReplaceAll(asked.opts[0].HashFunc().String(), "-", "")) {
+		t.Errorf("%s: signed with %T, %v", scheme, asked.opts[0], asked.opts[0].HashFunc())
+	}
+}
+
+// schemeSigner keeps what it was asked for.
+type schemeSigner struct {
+	crypto.Signer
+	opts []crypto.SignerOpts
+}
+
+func (s *schemeSigner) Sign(r io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	s.opts = append(s.opts, opts)
+	return s.Signer.Sign(r, digest, opts)
 }
 
 // TestSignerChosen by GetCertificate, and a client's certificate with a key in Go, whose signature our server

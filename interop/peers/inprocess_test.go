@@ -53,6 +53,17 @@ func echoBackend(t *testing.T) string {
 	})
 }
 
+// echoHTTPBackend stands behind a proxy of HTTP: it reads a request's body and sends all of it back.
+func echoHTTPBackend(t *testing.T) string {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if all, err := io.ReadAll(r.Body); err == nil {
+			w.Write(all)
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String()
+}
+
 // answerBackend answers a request and ends the connection.
 func answerBackend(t *testing.T) string {
 	return accept(t, func(c *net.TCPConn) {

@@ -1,6 +1,7 @@
 package peers
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -186,19 +187,23 @@ func tryEcho(t *testing.T, pl *place, _ string, p peer) {
 	defer c.Close()
 	var got []byte
 	var err error
-	if p.echoNow {
+	switch {
+	case p.echoHTTP:
+		got, err = postOver(c, pl.content)
+		err = errors.Join(err, c.Shutdown(within(t)))
+	case p.echoNow:
 		written := make(chan error, 1)
 		go func() { _, err := c.Write(pl.content); written <- err }()
 		got = make([]byte, len(pl.content))
 		_, err = io.ReadFull(c, got)
 		err = errors.Join(err, <-written, c.Shutdown(within(t)))
-	} else {
+	default:
 		_, err = c.Write(pl.content)
 		err = errors.Join(err, c.CloseWrite())
 		all, readErr := io.ReadAll(c)
 		got, err = all, errors.Join(err, readErr)
 	}
-	cell := halfClosed(!p.echoNow)
+	cell := halfClosed(!p.echoNow && !p.echoHTTP)
 	if p.loses != "" && bytes.HasPrefix(pl.content, got) {
 		t.Logf("%d bytes of %d: %s", len(got), len(pl.content), p.loses)
 		cell = "10 MB or less, half close"
@@ -207,6 +212,30 @@ func tryEcho(t *testing.T, pl *place, _ string, p peer) {
 	}
 	seen.set(p.name, "echo", cell)
 	clean(t, p, "echo", c.End(), err)
+}
+
+// postOver posts on a connection and returns the answer's body, behind which the connection has ended.
+func postOver(c *openssl.Conn, body []byte) ([]byte, error) {
+	r, err := http.NewRequest("POST", "https://localhost/", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Close = true
+	if err := r.Write(c); err != nil {
+		return nil, err
+	}
+	buffered := bufio.NewReader(c)
+	answer, err := http.ReadResponse(buffered, r)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	got, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return got, err
+	}
+	rest, err := io.ReadAll(buffered)
+	return append(got, rest...), err
 }
 
 func halfClosed(half bool) string {

@@ -21,9 +21,9 @@ type peer struct {
 	server  func(*testing.T, *place) (addr string)
 	request string
 	// A server that reads up to the client's close_notify and sends all of it back; with echoNow one that
-	// cannot read beyond, and sends back at once.
-	echo    func(*testing.T, *place) (addr string)
-	echoNow bool
+	// cannot read beyond, and sends back at once; with echoHTTP in the answer to a request.
+	echo              func(*testing.T, *place) (addr string)
+	echoNow, echoHTTP bool
 
 	// A client that gets https://localhost:{port}/, with {ca} to trust.
 	get []string
@@ -101,6 +101,7 @@ const (
 	nginxCommon = "daemon off; master_process off; error_log stderr; pid %[1]s/pid; events { worker_connections 64; }\n" +
 		"http {\naccess_log off; client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi; uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;\n"
 	nginxServer = nginxCommon + "server { listen 127.0.0.1:%[2]s ssl; ssl_certificate %[3]s; ssl_certificate_key %[4]s; ssl_protocols TLSv1.2 TLSv1.3;\nlocation / { return 200 hello; } } }\n"
+	nginxEcho   = nginxCommon + "server { listen 127.0.0.1:%[2]s ssl; ssl_certificate %[3]s; ssl_certificate_key %[4]s; ssl_protocols TLSv1.2 TLSv1.3;\nclient_max_body_size 20m; location / { proxy_pass http://%[5]s; } } }\n"
 	nginxClient = nginxCommon + "server { listen 127.0.0.1:%[2]s;\nclient_max_body_size 20m; location / { proxy_pass https://%[3]s; proxy_ssl_trusted_certificate %[4]s; proxy_ssl_verify on; proxy_ssl_name localhost; proxy_ssl_protocols TLSv1.2 TLSv1.3; } } }\n"
 )
 
@@ -159,7 +160,13 @@ func peers() []peer {
 					return []string{"s_server", "-www", "-accept", "127.0.0.1:" + port, "-cert", p.cert, "-key", p.key}
 				})
 			},
-			noEcho: "s_server sends nothing back", get: shell(getRequest + sClient), send: shell(sClient), sendNow: true},
+			// It sends what comes on its standard input, which stays open behind it.
+			echo: func(t *testing.T, p *place) string {
+				return start(t, "sh", func(port string) []string {
+					return []string{"-c", fmt.Sprintf("cd \"$(mktemp -d %s/openssl.XXXXXX)\" && mkfifo back && { openssl s_server -quiet -accept 127.0.0.1:%s -cert %s -key %s <back | "+
+						"{ head -c %d >data && cat data && sleep 600; } >back; }", p.dir, port, p.cert, p.key, len(p.content))}
+				})
+			}, echoNow: true, get: shell(getRequest + sClient), send: shell(sClient), sendNow: true},
 		{name: "Go", debian: "golang", version: []string{"go", "version"}, server: goServer, echo: goEcho, get: self("go"), through: goThrough},
 		{name: "GnuTLS", debian: "gnutls-bin", needs: []string{"gnutls-serv", "gnutls-cli"}, noServer: unlessAlone("gnutls-serv"), version: []string{"gnutls-cli", "--version"},
 			server: func(t *testing.T, p *place) string {
@@ -204,8 +211,10 @@ func peers() []peer {
 			send: []string{"wget", "-q", "--no-proxy", "-t", "1", "-O", "-", "--ca-certificate", "{ca}", "--post-file", "{data}", "https://localhost:{port}/"}, http: true},
 		{name: "nginx", unclean: map[string]string{"send": "nginx ends TCP to its upstream without close_notify"}, debian: "nginx", needs: []string{"nginx"}, version: []string{"nginx", "-v"},
 			server: func(t *testing.T, p *place) string { return proxy(t, "nginx", nginxServer, p.cert, p.key) },
-			noEcho: "HTTP has no half close",
-			get:    self("nginx"),
+			echo: func(t *testing.T, p *place) string {
+				return proxy(t, "nginx", nginxEcho, p.cert, p.key, echoHTTPBackend(t))
+			}, echoHTTP: true,
+			get: self("nginx"),
 			through: func(t *testing.T, p *place, target string) string {
 				return proxy(t, "nginx", nginxClient, target, p.ca)
 			}, http: true},

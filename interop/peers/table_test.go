@@ -118,7 +118,10 @@ func (s *sightings) write(name string) error {
 		if p.loses != "" {
 			fmt.Fprintf(&b, "- %s, 10 MB to a server: %s.\n", p.name, p.loses)
 		}
-		if p.echoNow {
+		switch {
+		case p.echoHTTP:
+			fmt.Fprintf(&b, "- %s, no half close as a server: HTTP has none.\n", p.name)
+		case p.echoNow:
 			fmt.Fprintf(&b, "- %s, no half close as a server: it ends at the client's close_notify.\n", p.name)
 		}
 	}

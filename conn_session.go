@@ -143,17 +143,22 @@ func (c *conn) takeEvents() {
 // newSession remembers what an unclean end marks: the last ones, whatever a server sends.
 func (c *conn) newSession(s *Session) {
 	s.owner.CompareAndSwap(nil, c.ctx.h)
-	if len(c.sessions) == maxSessions {
-		c.sessions = append(c.sessions[:0:0], c.sessions[1:]...)
-	}
-	c.sessions = append(c.sessions, s)
+	c.sessions = withLast(c.sessions, s)
 	if !c.server && (c.ctx.cfg.OnSession != nil || c.ctx.cfg.ClientSessionCache != nil) {
-		c.news = append(c.news, s)
+		c.news = withLast(c.news, s)
 	}
 }
 
-// maxSessions is how many tickets of one connection are remembered.
+// maxSessions is how many tickets of one connection are remembered, and how many wait to be told: a Read
+// that waits for data tells nobody, and a server may send tickets without end.
 const maxSessions = 16
+
+func withLast(all []*Session, s *Session) []*Session {
+	if len(all) == maxSessions {
+		all = append(all[:0:0], all[1:]...)
+	}
+	return append(all, s)
+}
 
 // storeSessions puts a server's sessions into its cache, once its peer is accepted and before the
 // peer hears of them.

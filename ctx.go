@@ -156,7 +156,7 @@ type Config struct {
 	// ClientSessionCache keeps a client's sessions for its later connections, when Session is nil.
 	ClientSessionCache ClientSessionCache
 	// OnSession gets each session that a client can resume, TLS 1.3 tickets among them, during the call
-	// that read it: Handshake, Read or Shutdown.
+	// that read it: Handshake, Read or Shutdown. Of one call it gets the last 16.
 	OnSession func(*Conn, *Session)
 
 	// SessionCache keeps a server's sessions: TLS 1.2 session ids and stateful TLS 1.3 tickets, in

@@ -541,6 +541,24 @@ func TestOnSession(t *testing.T) {
 	})
 }
 
+// A server that sends tickets without end and no data fills no memory of a client whose Read waits.
+func TestTicketsWithoutEnd(t *testing.T) {
+	const tickets, kept = 300, 16
+	sctx := rawCtx(t, testcert.Server())
+	if err := sctx.SetNumTickets(tickets); err != nil {
+		t.Fatal(err)
+	}
+	cfg, log := clientConfig(tls.VersionTLS13), &sessionLog{}
+	cfg.OnSession = log.add
+	a, b := tcpEnds(t)
+	c, s := clientOver(t, a, newCtx(t, cfg)), rawConn(t, b, sctx, &openssl.RawConnConfig{Server: true})
+	mustShake(t, c, s)
+	says(t, s, c, "x")
+	if got := len(log.take()); got != kept {
+		t.Errorf("of %d tickets in one Read, OnSession got %d, want the last %d", tickets, got, kept)
+	}
+}
+
 func TestSessionTicketsDisabled(t *testing.T) {
 	for _, version := range bothVersions {
 		ccfg, scfg := clientConfig(version), serverConfig(t, version)

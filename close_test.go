@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -267,6 +268,50 @@ func TestRule05HalfSentRecord(t *testing.T) {
 			if end := c.End(); end.Sent || end.Resumable {
 				t.Errorf("End %v", end)
 			}
+		})
+	}
+}
+
+// TestRule05CloseSaysWhatADeadlineKept: answers of a Read, and a close_notify of its own, that a passed write
+// deadline has kept back are not half a Write: Close sends them, and the close_notify.
+func TestRule05CloseSaysWhatADeadlineKept(t *testing.T) {
+	check := func(t *testing.T, c, s *openssl.Conn) {
+		t.Helper()
+		read := make(chan error, 1)
+		go func() {
+			_, err := c.Read(make([]byte, 1))
+			read <- err
+		}()
+		if err := s.Close(); err != nil {
+			t.Errorf("Close = %v", err)
+		}
+		if err := <-read; err != io.EOF {
+			t.Errorf("the peer's Read = %v, want io.EOF", err)
+		}
+		if end := s.End(); !end.Sent || !end.Resumable {
+			t.Errorf("End %v", end)
+		}
+	}
+	t.Run("answers", func(t *testing.T) {
+		c, s := connected(t, newCtx(t, clientConfig(tls.VersionTLS13)), newCtx(t, serverConfig(t, tls.VersionTLS13)))
+		says(t, c, s, "x")
+		s.SetWriteDeadline(time.Unix(1, 0))
+		for range 5 {
+			if err := c.KeyUpdate(true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		says(t, c, s, "x")
+		check(t, c, s)
+	})
+	for _, version := range bothVersions {
+		t.Run("close_notify/"+tls.VersionName(version), func(t *testing.T) {
+			c, s := pipeEnds(t, version)
+			s.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+			if err := s.CloseWrite(); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("CloseWrite = %v", err)
+			}
+			check(t, c, s)
 		})
 	}
 }

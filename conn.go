@@ -133,6 +133,7 @@ type conn struct {
 	kicked   bool
 	flushed  chan struct{} // closed when the flusher of the moment stops
 	left     uint64        // bytes that the transport took
+	dataEnd  uint64        // outTotal behind the data of Writes
 
 	handshakeEnd uint64 // outTotal behind the handshake and its tickets
 
@@ -143,7 +144,6 @@ type conn struct {
 	sentBy    bool          // our close_notify has left
 	truncated bool          // the transport ended without close_notify
 	sawEOF    bool
-	unclean   bool // closed with a record half sent
 
 	cacheKey string // in ClientSessionCache; set once, with hs too
 	offered  *Session

@@ -284,8 +284,8 @@ func (c *conn) lastWords() bool {
 		<-done
 		c.mu.Lock()
 	}
-	if c.writeErr != nil || c.send.len() > 0 {
-		c.unclean = c.send.len() > 0
+	// What a deadline has kept back of a Write must not look whole; replies and a close_notify still go.
+	if c.writeErr != nil || c.send.len() > 0 && c.left < c.dataEnd {
 		return false
 	}
 	underWay := -1

@@ -310,6 +310,7 @@ func (c *conn) writeLocked(p []byte) (int, error) {
 		if c.h.write(p[:n]) != 1 {
 			return total, c.latch(c.h.opError("write"))
 		}
+		c.dataEnd = c.h.outTotal()
 		total, p = total+n, p[n:]
 		if err := c.flush("write"); err != nil {
 			return total, err

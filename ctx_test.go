@@ -546,3 +546,28 @@ func TestNilArguments(t *testing.T) {
 		asError(t, err)
 	}
 }
+
+// A Dialer's timeout bounds the handshake with a server that never answers.
+func TestDialerTimeout(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // whose backlog connects
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for name, nd := range map[string]*net.Dialer{
+		"Timeout":  {Timeout: 200 * time.Millisecond},
+		"Deadline": {Deadline: time.Now().Add(200 * time.Millisecond)},
+	} {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		d := openssl.Dialer{NetDialer: nd, Ctx: newCtx(t, clientConfig(0))}
+		c, err := d.DialContext(ctx, "tcp", l.Addr().String())
+		if err == nil {
+			c.Close()
+		}
+		var ne net.Error
+		if ctx.Err() != nil || !errors.As(err, &ne) || !ne.Timeout() {
+			t.Errorf("%s: %v, want a timeout of the Dialer's", name, err)
+		}
+		cancel()
+	}
+}

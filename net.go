@@ -40,7 +40,8 @@ func DialContext(ctx context.Context, network, addr string, c *Ctx, opts ...Conn
 	return (&Dialer{Ctx: c}).dial(ctx, network, addr, opts...)
 }
 
-// Dialer dials with a net.Dialer of the caller's. Its DialContext serves http.Transport.DialTLSContext.
+// Dialer dials with a net.Dialer of the caller's, whose Timeout and Deadline bound the handshake too, as in
+// crypto/tls. Its DialContext serves http.Transport.DialTLSContext.
 type Dialer struct {
 	NetDialer *net.Dialer // nil: a zero one
 	Ctx       *Ctx
@@ -69,6 +70,16 @@ func (d *Dialer) dial(ctx context.Context, network, addr string, opts ...ConnOpt
 	nd := d.NetDialer
 	if nd == nil {
 		nd = &net.Dialer{}
+	}
+	if nd.Timeout != 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, nd.Timeout)
+		defer cancel()
+	}
+	if !nd.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, nd.Deadline)
+		defer cancel()
 	}
 	nc, err := nd.DialContext(ctx, network, addr)
 	if err != nil {

@@ -466,6 +466,12 @@ int gossl_session_names(SSL_SESSION *s, const char *name, size_t len, int is_ip)
     return ok == 1;
 }
 
+int gossl_session_over(SSL_SESSION *s)
+{
+    X509 *x = SSL_SESSION_get0_peer(s);
+    return x != NULL && ASN1_TIME_cmp_time_t(X509_get0_notAfter(x), time(NULL)) <= 0;
+}
+
 gossl_session_state gossl_session_now(SSL_SESSION *s)
 {
     gossl_session_state now;

@@ -117,6 +117,7 @@ const (
 	ctxLookup         = C.GOSSL_CTX_LOOKUP
 	ctxTellLookup     = C.GOSSL_CTX_TELL_LOOKUP
 	ctxStaple         = C.GOSSL_CTX_STAPLE
+	ctxClientCerts    = C.GOSSL_CTX_CLIENT_CERTS
 )
 
 func (c *ctxHandle) addSession(s *Session) (bool, []Event) {
@@ -411,6 +412,12 @@ func (s *Session) sidContext() []byte {
 func (s *Session) names(name string, isIP bool) bool {
 	defer runtime.KeepAlive(s)
 	return C.gossl_session_names(used(s.p), (*C.char)(unsafe.Pointer(unsafe.StringData(name))), C.size_t(len(name)), cbool(isIP)) == 1
+}
+
+// over reports whether the time of the peer's certificate that the session remembers is over.
+func (s *Session) over() bool {
+	defer runtime.KeepAlive(s)
+	return C.gossl_session_over(used(s.p)) == 1
 }
 
 // sessionState is what one call tells of a session.

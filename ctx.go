@@ -57,7 +57,8 @@ type Config struct {
 	ServerName         string
 	InsecureSkipVerify bool
 
-	// ClientAuth is what a server asks of clients; the verifying kinds need roots of their own.
+	// ClientAuth is what a server asks of clients; the verifying kinds need roots of their own. A session
+	// is not resumed when the time of the client's certificate is over.
 	ClientAuth   tls.ClientAuthType
 	ClientCAFile string
 	ClientCADir  string
@@ -432,6 +433,9 @@ func (c *Ctx) setSessions(h *ctxHandle) error {
 	}
 	if cfg.KeyLogWriter != nil {
 		flags |= ctxKeyLog
+	}
+	if c.auth&verifyPeer != 0 {
+		flags |= ctxClientCerts
 	}
 	h.setCacheMode(mode)
 	h.setup(flags)

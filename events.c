@@ -310,6 +310,20 @@ static SSL_SESSION *tell_get_session_cb(SSL *ssl, const unsigned char *id, int n
     return get_session_cb(ssl, id, n, copy_ref);
 }
 
+/* A certificate that ran out since the handshake does not vouch for a resumption: the ticket counts as one
+ * of an unknown key. */
+static SSL_TICKET_RETURN opened_ticket_cb(SSL *ssl, SSL_SESSION *s, const unsigned char *name, size_t n,
+                                          SSL_TICKET_STATUS status, void *arg)
+{
+    (void)ssl;
+    (void)name;
+    (void)n;
+    (void)arg;
+    if ((status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW) && !gossl_session_over(s))
+        return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+    return SSL_TICKET_RETURN_IGNORE_RENEW;
+}
+
 /* A client asks too, and has answered nothing. */
 static int servername_cb(SSL *ssl, int *alert, void *arg)
 {
@@ -339,4 +353,6 @@ void gossl_ctx_setup(SSL_CTX *c, int flags)
         SSL_CTX_set_tlsext_status_cb(c, gossl_staple_cb);
         SSL_CTX_set_tlsext_status_type(c, TLSEXT_STATUSTYPE_ocsp); /* what clients ask for */
     }
+    if (flags & GOSSL_CTX_CLIENT_CERTS)
+        SSL_CTX_set_session_ticket_cb(c, NULL, opened_ticket_cb, NULL);
 }

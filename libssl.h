@@ -136,7 +136,8 @@ enum { /* flags of gossl_ctx_setup */
     GOSSL_CTX_HELLO = 8,
     GOSSL_CTX_LOOKUP = 16,
     GOSSL_CTX_TELL_LOOKUP = 32,
-    GOSSL_CTX_STAPLE = 64
+    GOSSL_CTX_STAPLE = 64,
+    GOSSL_CTX_CLIENT_CERTS = 128
 };
 
 /* How a certificate's names are compared. */
@@ -296,6 +297,7 @@ STACK_OF(X509_NAME) *gossl_ca_names(const unsigned char *pem, size_t n);
 size_t gossl_session_der(SSL_SESSION *s, unsigned char **out);
 SSL_SESSION *gossl_session_parse(const unsigned char *der, size_t n, gossl_errors **errs);
 int gossl_session_names(SSL_SESSION *s, const char *name, size_t len, int is_ip);
+int gossl_session_over(SSL_SESSION *s); /* the time of the peer's certificate that it remembers */
 typedef struct {
     int resumable, has_ticket, protocol;
     unsigned long hint;         /* seconds */

@@ -13,7 +13,8 @@ type SessionStats struct {
 	Lookups      uint64 // handshakes that asked for a session
 	Hits         uint64 // found, and given to libssl
 	LookupErrors uint64 // the cache failed or was too late
-	Refused      uint64 // found, and not a session of that id and this session id context
+	// found, and not a session of that id and this session id context, or the time of its certificate is over
+	Refused uint64
 
 	Puts        uint64 // handed to the cache
 	PutErrors   uint64

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
@@ -316,29 +317,33 @@ func TestSessionVerify(t *testing.T) {
 	})
 }
 
-// A certificate that ran out since the handshake does not vouch for a resumption.
-func TestSessionOfExpiredCertificate(t *testing.T) {
-	const life = 2 * time.Second
+// shortLived is a self-signed certificate for localhost, its own authority, and when it has run out.
+func shortLived(t *testing.T) (cert *openssl.Certificate, rootPEM []byte, end time.Time) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "short"}, DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(life), IsCA: true, BasicConstraintsValid: true}
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(3 * time.Second), IsCA: true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	leaf := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-	cert, err := openssl.CertificateFromTLS(leaf)
-	if err != nil {
+	if cert, err = openssl.CertificateFromTLS(tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}); err != nil {
 		t.Fatal(err)
 	}
+	return cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), template.NotAfter.Add(time.Second)
+}
+
+// A certificate that ran out since the handshake does not vouch for a resumption.
+func TestSessionOfExpiredCertificate(t *testing.T) {
+	cert, _, end := shortLived(t)
 	log := &sessionLog{}
 	client := newCtx(t, openssl.Config{InsecureSkipVerify: true, ServerName: "localhost", OnSession: log.add})
 	server := newCtx(t, openssl.Config{Certificates: []*openssl.Certificate{cert}})
 	sess := session(t, client, server, log)
-	time.Sleep(time.Until(template.NotAfter.Add(time.Second)))
+	time.Sleep(time.Until(end))
 	parsed, err := openssl.ParseSession(sess.DER())
 	if err != nil {
 		t.Fatal(err)
@@ -348,6 +353,38 @@ func TestSessionOfExpiredCertificate(t *testing.T) {
 	if _, err := openssl.Client(a, verifying, openssl.WithSession(parsed)); !errors.Is(err, openssl.ErrSessionVerify) {
 		t.Errorf("%v, want ErrSessionVerify", err)
 	}
+}
+
+// A client's neither: the server makes a full handshake, as crypto/tls's does.
+func TestSessionOfExpiredClientCertificate(t *testing.T) {
+	forEachKind(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		for _, test := range []struct {
+			auth tls.ClientAuthType
+			code int // of the full handshake: X509_V_ERR_CERT_HAS_EXPIRED
+		}{{tls.RequireAndVerifyClientCert, 10}, {tls.RequireAnyClientCert, 0}} {
+			cert, root, end := shortLived(t)
+			log := &sessionLog{}
+			ccfg, scfg := clientConfig(k.version), serverConfig(t, k.version)
+			ccfg.Certificates, ccfg.OnSession = []*openssl.Certificate{cert}, log.add
+			scfg.ClientAuth, scfg.ClientCAPEM = test.auth, root
+			if k.cached {
+				scfg.SessionCache = openssl.NewMemoryCache(0)
+			}
+			client, server := newCtx(t, ccfg), newCtx(t, scfg)
+			sess := session(t, client, server, log)
+			time.Sleep(time.Until(end))
+			c, s := ends(t, client, server, openssl.WithSession(sess))
+			_, err := handshakes(t, c, s)
+			var verify *openssl.VerifyError
+			switch errors.As(err, &verify); {
+			case s.ConnectionState().DidResume:
+				t.Errorf("%v: resumed", test.auth)
+			case test.code == 0 && err != nil, test.code != 0 && (verify == nil || verify.Code != test.code):
+				t.Errorf("%v: the server's handshake: %v", test.auth, err)
+			}
+		}
+	})
 }
 
 // A TLS 1.3 session of a server's cache is used once, whoever holds copies; a TLS 1.2 one until it is bad.

@@ -299,7 +299,7 @@ func TestSessionsOfNamesStayApart(t *testing.T) {
 type rawHello struct {
 	name   string
 	share  []byte // of P-256; nil: the list is empty, which asks for a HelloRetryRequest
-	psk    byte   // what the identity is filled with; 0: none
+	psks   []byte // what each identity is filled with
 	random [32]byte
 }
 
@@ -322,10 +322,13 @@ func (h rawHello) record() []byte {
 		ext(45, []byte{1, 1}),                             // psk_key_exchange_modes
 		ext(51, vector(share)),                            // key_share
 	}
-	if h.psk != 0 {
-		identity := bytes.Repeat([]byte{h.psk}, 32)
-		binder := append([]byte{32}, make([]byte, 32)...)
-		exts = append(exts, ext(41, append(vector(vector(identity), make([]byte, 4)), vector(binder)...)))
+	if len(h.psks) > 0 {
+		var identities, binders [][]byte
+		for _, b := range h.psks {
+			identities = append(identities, vector(bytes.Repeat([]byte{b}, 32)), make([]byte, 4))
+			binders = append(binders, append([]byte{32}, make([]byte, 32)...))
+		}
+		exts = append(exts, ext(41, append(vector(identities...), vector(binders...)...)))
 	}
 	body := bytes.Join([][]byte{{3, 3}, h.random[:], {32}, h.random[:], vector([]byte{0x13, 1, 0x13, 2}), {1, 0}, vector(exts...)}, nil)
 	msg := append([]byte{1, 0}, vector(body)...)
@@ -377,9 +380,10 @@ func TestSecondClientHello(t *testing.T) {
 			{"the same", func(*rawHello) {}, true},
 			{"another name", func(h *rawHello) { h.name = "other.example" }, false},
 			{"no name", func(h *rawHello) { h.name = "" }, false},
-			{"another identity", func(h *rawHello) { h.psk = 2 }, false},
+			{"another identity", func(h *rawHello) { h.psks = []byte{2} }, false},
 			// RFC 8446, section 4.1.2 lets a client remove incompatible pre-shared keys.
-			{"no identity", func(h *rawHello) { h.psk = 0 }, true},
+			{"no identity", func(h *rawHello) { h.psks = nil }, true},
+			{"the second identity alone", func(h *rawHello) { h.psks = h.psks[1:] }, true},
 		} {
 			t.Run(server+"/"+test.name, func(t *testing.T) {
 				cfg := serverConfig(t, tls.VersionTLS13)
@@ -389,7 +393,7 @@ func TestSecondClientHello(t *testing.T) {
 				s := serverOver(t, b, newCtx(t, cfg))
 				done := make(chan error, 1)
 				go func() { done <- s.HandshakeContext(deadline(t)) }()
-				hello := rawHello{name: "first.example", psk: 1}
+				hello := rawHello{name: "first.example", psks: []byte{1, 3}}
 				rand.Read(hello.random[:])
 				if _, err := a.Write(hello.record()); err != nil {
 					t.Fatal(err)

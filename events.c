@@ -253,6 +253,17 @@ static int same(const unsigned char *a, size_t an, const unsigned char *b, size_
     return an == bn && (an == 0 || memcmp(a, b, an) == 0);
 }
 
+/* RFC 8446, 4.2.11: of each identity its length, itself and four bytes of age. */
+static int offered(const gossl_hello *h, const unsigned char *id, size_t n)
+{
+    const unsigned char *p = h->psks;
+    size_t left = h->psks_len, len;
+    for (; left >= 6 && (len = u16(p)) <= left - 6; p += len + 6, left -= len + 6)
+        if (same(p + 2, len, id, n))
+            return 1;
+    return 0;
+}
+
 static int hello_cb(SSL *ssl, int *alert, void *arg)
 {
     gossl_ssl *g = gossl_of(ssl);
@@ -274,11 +285,13 @@ static int hello_cb(SSL *ssl, int *alert, void *arg)
         return SSL_CLIENT_HELLO_ERROR;
     case GOSSL_HELLO_ANSWERED:
         /* After a HelloRetryRequest the answers of the first hello stand; a second hello that asks
-         * for something else must not get them (RFC 8446, 4.1.2). */
+         * for something else must not get them (RFC 8446, 4.1.2). It may leave out pre-shared keys of
+         * another digest than the server has chosen: then another is the first. */
         memset(&h, 0, sizeof h);
         read_hello(ssl, &h);
         ok = same(h.name, h.name_len, g->hello.name, g->hello.name_len)
-             && (h.id_len == 0 || same(h.id, h.id_len, g->hello.id, g->hello.id_len));
+             && (h.id_len == 0 || same(h.id, h.id_len, g->hello.id, g->hello.id_len)
+                 || offered(&g->hello, h.id, h.id_len));
         gossl_hello_free(&h);
         if (!ok) {
             *alert = SSL_AD_ILLEGAL_PARAMETER;

@@ -128,9 +128,9 @@ func (c *conn) answerSign(ctx context.Context) error {
 	err := c.unlocked(func() error {
 		done := make(chan answer, 1)
 		go func() {
-			var a answer
+			a := answer{err: errors.New("Sign ended its goroutine")}
+			defer func() { done <- a }()
 			a.err = guard("crypto.Signer", func() (err error) { a.sig, err = request.sign(); return err })
-			done <- a
 		}()
 		select {
 		case got = <-done:

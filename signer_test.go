@@ -202,6 +202,7 @@ func TestSignerFails(t *testing.T) {
 			"error": func() error { return broken },
 			"panic": func() error { panic("on fire") },
 			"EOF":   func() error { return io.EOF },
+			"end":   func() error { runtime.Goexit(); return nil }, // as by t.Fatal
 		} {
 			t.Run(name+"/"+tls.VersionName(version), func(t *testing.T) {
 				s := &onlySigner{Signer: ours, before: before}

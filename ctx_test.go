@@ -339,6 +339,19 @@ func TestServerName(t *testing.T) {
 	}
 }
 
+// TestServerAddress: an address is compared as an address, however it is written.
+func TestServerAddress(t *testing.T) {
+	for _, name := range []string{"127.0.0.1", "::ffff:127.0.0.1", "[::ffff:7f00:1]", "::1", "0:0:0:0:0:0:0:1", "::1%lo", "192.0.2.1", "::ffff:192.0.2.1"} {
+		cfg := clientConfig(0)
+		cfg.ServerName = name
+		c, s := ends(t, newCtx(t, cfg), newCtx(t, serverConfig(t, 0)))
+		err, _ := handshakes(t, c, s)
+		if known := !strings.Contains(name, "192"); (err == nil) != known {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestNextProtos(t *testing.T) {
 	for _, version := range bothVersions {
 		for _, test := range []struct {

@@ -19,8 +19,13 @@ func sniName(name string) (host string, isIP bool) {
 		host = host[:i]
 	}
 	// A name is asked for with each connection; parsing one as an address makes an error first.
-	if looksNumeric(host) && net.ParseIP(host) != nil {
-		return host, true
+	if looksNumeric(host) {
+		if ip := net.ParseIP(host); ip != nil {
+			if ip4 := ip.To4(); ip4 != nil && strings.IndexByte(host, ':') >= 0 {
+				host = ip4.String() // libcrypto compares 16 bytes with a certificate's 4
+			}
+			return host, true
+		}
 	}
 	return strings.TrimRight(name, "."), false
 }

@@ -266,6 +266,26 @@ func TestExportKeyingMaterial(t *testing.T) {
 	}
 }
 
+// TestExportNeedsItsHandshake: without the extended master secret a third party can give two connections one
+// secret (RFC 7627, section 1).
+func TestExportNeedsItsHandshake(t *testing.T) {
+	if before30() {
+		t.Skip("OpenSSL 1.1.1 cannot leave the extended master secret out")
+	}
+	const noExtendedMasterSecret openssl.Options = 1 // SSL_OP_NO_EXTENDED_MASTER_SECRET
+	for _, version := range bothVersions {
+		sctx := rawCtx(t, testcert.Server())
+		sctx.SetOptions(noExtendedMasterSecret)
+		a, b := tcpEnds(t)
+		c, s := clientOver(t, a, newCtx(t, clientConfig(version))), rawConn(t, b, sctx, &openssl.RawConnConfig{Server: true})
+		mustShake(t, c, s)
+		out, err := c.ExportKeyingMaterial("EXPORTER-test", nil, 16)
+		if version == tls.VersionTLS13 && err != nil || version < tls.VersionTLS13 && !errors.Is(err, openssl.ErrNotBound) {
+			t.Errorf("%s: %x, %v", tls.VersionName(version), out, err)
+		}
+	}
+}
+
 // TestHTTP runs net/http's server over Listen, with its own client and ours.
 func TestHTTP(t *testing.T) {
 	for _, version := range bothVersions {

@@ -198,6 +198,8 @@ var (
 	ErrNotTLS13 = fmt.Errorf("%w: the connection is not TLS 1.3", errors.ErrUnsupported)
 	// ErrNoPostHandshakeAuth: the client does not offer to be asked after the handshake.
 	ErrNoPostHandshakeAuth = errors.New("the client does not offer post-handshake authentication")
+	// ErrNotBound: what the connection exports may be another connection's too.
+	ErrNotBound = errors.New("neither TLS 1.3 nor the extended master secret")
 	// ErrUnreadData: Shutdown met application data; Read returns it.
 	ErrUnreadData = errors.New("the peer sent data that was not read")
 )

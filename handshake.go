@@ -551,7 +551,9 @@ func parseAll(ders [][]byte) ([]*x509.Certificate, error) {
 }
 
 // ExportKeyingMaterial returns n bytes bound to this connection (RFC 5705; RFC 8446, section 7.5). A
-// nil context is none, an empty one is a context of no bytes; in TLS 1.3 they are the same.
+// nil context is none, an empty one is a context of no bytes; in TLS 1.3 they are the same. Up to TLS 1.2
+// a peer without the extended master secret (RFC 7627) is ErrNotBound, as in crypto/tls: a third party
+// can give two connections the same bytes.
 //
 // OpenSSL: SSL_export_keying_material(3).
 func (c *Conn) ExportKeyingMaterial(label string, context []byte, n int) ([]byte, error) {
@@ -568,5 +570,8 @@ func (c *Conn) ExportKeyingMaterial(label string, context []byte, n int) ([]byte
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if !in.h.binds() {
+		return nil, callerError("export", ErrNotBound)
+	}
 	return in.h.exportKeyingMaterial(label, context, n)
 }

@@ -349,6 +349,7 @@ static inline long long gossl_session_created(SSL_SESSION *s) { return gossl_ses
 static inline void gossl_session_set_created(SSL_SESSION *s, long long t) { gossl_session_set_time(s, t); }
 static inline void gossl_offer_later_auth(gossl_ssl *g) { SSL_set_post_handshake_auth(g->ssl, 1); }
 static inline unsigned char *gossl_psk_identity(gossl_psk *k) { return k->p; }
+static inline int gossl_binds(gossl_ssl *g) { return SSL_version(g->ssl) >= TLS1_3_VERSION || SSL_get_extms_support(g->ssl) == 1; }
 static inline int gossl_in_init(gossl_ssl *g) { return SSL_in_init(g->ssl); }
 static inline void gossl_free_ca_names(STACK_OF(X509_NAME) *n) { sk_X509_NAME_pop_free(n, X509_NAME_free); }
 static inline size_t gossl_i2d_x509(X509 *x, unsigned char **out) { int n = i2d_X509(x, out); return n < 0 ? 0 : (size_t)n; }

@@ -641,6 +641,9 @@ func (h sslHandle) proof() (result int, ok bool) {
 
 func (h sslHandle) verifiedChain() [][]byte { return stackDER(C.SSL_get0_verified_chain(h.p.ssl)) }
 
+// binds reports whether the connection's secret is of its whole handshake (RFC 7627).
+func (h sslHandle) binds() bool { return C.gossl_binds(h.p) == 1 }
+
 func (h sslHandle) exportKeyingMaterial(label string, context []byte, n int) ([]byte, error) {
 	collect()
 	out := make([]byte, n)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -210,7 +211,7 @@ func TestECHKeys(t *testing.T) {
 		key := echKey(t, 1)
 		change(&key)
 		cfg := echServer(t, testcert.Server(), first, key)
-		if _, err := openssl.NewCtx(&cfg); !errors.Is(err, openssl.ErrConfig) {
+		if _, err := openssl.NewCtx(&cfg); !errors.Is(err, openssl.ErrConfig) || !strings.Contains(err.Error(), "EncryptedClientHelloKeys[1]") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -240,6 +241,17 @@ func TestECHConfigs(t *testing.T) {
 			binary.BigEndian.PutUint16(cut, uint16(n-2))
 			bad[fmt.Sprintf("a list of %d bytes", n-2)] = cut
 		}
+	}
+	// What follows a config that serves is read to the end, and the length before it holds.
+	for n := range key.Config {
+		if n > 0 {
+			bad[fmt.Sprintf("%d bytes behind a config", n)] = list(key.Config, key.Config[:n])
+		}
+	}
+	for _, by := range []int{-len(whole) + 2, -1, 1} {
+		wrong := slices.Clone(whole)
+		binary.BigEndian.PutUint16(wrong, uint16(len(whole)-2+by))
+		bad[fmt.Sprintf("a length that is wrong by %d", by)] = wrong
 	}
 	for name, list := range bad {
 		cfg := echClient(list)
@@ -283,18 +295,54 @@ func TestECHConfigs(t *testing.T) {
 	}
 }
 
-// TestECHVersions: a client with ECH speaks TLS 1.3 alone; a server with keys serves who has none as ever.
+// TestECHOpenSSLCnf: where openssl.cnf leaves no TLS 1.3, neither end has ECH, and is told so.
+func TestECHOpenSSLCnf(t *testing.T) {
+	if lacksECH(t) {
+		return
+	}
+	if !inChild() {
+		child(t, "OPENSSL_CONF="+writeFile(t, t.TempDir(), "openssl.cnf", policyCnf("MaxProtocol = TLSv1.2")))
+		return
+	}
+	key := echKey(t, 7)
+	client := echClient(echList(key))
+	client.MinVersion, client.MaxVersion = 0, 0
+	for _, cfg := range []openssl.Config{client, echServer(t, testcert.Server(), key)} {
+		if _, err := openssl.NewCtx(&cfg); !errors.Is(err, openssl.ErrConfig) || !strings.Contains(err.Error(), featureECH) {
+			t.Error(err)
+		}
+		cfg.EncryptedClientHelloConfigList, cfg.EncryptedClientHelloKeys = nil, nil
+		newCtx(t, cfg)
+	}
+}
+
+// TestECHVersions: a client with ECH offers TLS 1.3 alone, in the encrypted hello and around it (RFC 9849,
+// section 6.1); a server with keys serves who has none as ever.
 func TestECHVersions(t *testing.T) {
 	if lacksECH(t) {
 		return
 	}
 	key := echKey(t, 7)
-	a, b := tcpEnds(t)
 	cfg := echClient(echList(key))
 	cfg.MinVersion, cfg.MaxVersion = 0, 0
-	c, s := clientOver(t, a, newCtx(t, cfg)), tls.Server(b, &tls.Config{Certificates: []tls.Certificate{namedServer(publicName, secretName).TLS}, MaxVersion: tls.VersionTLS12})
-	if cerr, serr := handshakes(t, c, s); cerr == nil || serr == nil {
-		t.Errorf("a server of TLS 1.2: client %v, server %v", cerr, serr)
+	client := newCtx(t, cfg)
+	for name, std := range map[string]*tls.Config{
+		"accepts":             {EncryptedClientHelloKeys: []tls.EncryptedClientHelloKey{key}},
+		"rejects":             {EncryptedClientHelloKeys: []tls.EncryptedClientHelloKey{echKey(t, 9)}},
+		"is of TLS 1.2":       {MaxVersion: tls.VersionTLS12},
+		"knows nothing of it": {},
+	} {
+		var offered []uint16
+		std.Certificates = []tls.Certificate{namedServer(publicName, secretName).TLS}
+		std.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) { offered = h.SupportedVersions; return nil, nil }
+		a, b := tcpEnds(t)
+		c, s := clientOver(t, a, client), tls.Server(b, std)
+		switch cerr, serr := handshakes(t, c, s); {
+		case name == "accepts" && (cerr != nil || serr != nil), name != "accepts" && cerr == nil:
+			t.Errorf("a server that %s: client %v, server %v", name, cerr, serr)
+		case !slices.Equal(offered, []uint16{tls.VersionTLS13}):
+			t.Errorf("a server that %s is offered %#x", name, offered)
+		}
 	}
 	server := newCtx(t, echServer(t, testcert.Server(), key))
 	for _, version := range bothVersions {

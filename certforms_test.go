@@ -155,6 +155,48 @@ func TestCertCompression(t *testing.T) {
 	}
 }
 
+// TestCertCompressionStaple: a client that asks for a staple gets it, with the certificate as it is.
+func TestCertCompressionStaple(t *testing.T) {
+	staple := ocspResponse(t, []byte("x"))
+	for _, name := range which(t, "certificate compression").Which {
+		cert := keyPair(t, testcert.Server())
+		cfg, client := serverConfig(t, tls.VersionTLS13), newCtx(t, clientConfig(tls.VersionTLS13))
+		// The staple is that of one certificate of two, the last.
+		cfg.Certificates, cfg.CertCompression = append(pairs(t, testcert.ServerRSA()), cert), []string{name}
+		server := newCtx(t, cfg)
+		for _, want := range [][]byte{nil, staple, nil} {
+			if err := cert.SetOCSPStaple(want); err != nil {
+				t.Fatal(err)
+			}
+			message := 25
+			if want != nil {
+				message = 11
+			}
+			if got := certificateMessage(t, client, server); got != message {
+				t.Errorf("%s, a staple of %d bytes: message %d, want %d", name, len(want), got, message)
+			}
+			c, _ := connected(t, client, server)
+			if got := c.ConnectionState().OCSPResponse; !bytes.Equal(got, want) {
+				t.Errorf("%s: %d bytes, want %d", name, len(got), len(want))
+			}
+		}
+		if err := cert.SetOCSPStaple(staple); err != nil {
+			t.Fatal(err)
+		}
+		// A RawCtx asks for none.
+		c, err := rawCtx(t, nil).NewSSL()
+		if err == nil {
+			err = c.SetConnectState()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := certificateMessageTo(t, c, server); got != 25 {
+			t.Errorf("%s, no staple is asked for: message %d", name, got)
+		}
+	}
+}
+
 // certificateMessage is the type of the handshake message that the server's certificate comes in.
 func certificateMessage(t *testing.T, client, server *openssl.Ctx) (typ int) {
 	t.Helper()
@@ -162,6 +204,12 @@ func certificateMessage(t *testing.T, client, server *openssl.Ctx) (typ int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return certificateMessageTo(t, c, server)
+}
+
+// certificateMessageTo frees the client.
+func certificateMessageTo(t *testing.T, c *openssl.SSL, server *openssl.Ctx) (typ int) {
+	t.Helper()
 	defer c.Free()
 	s, err := server.NewServerSSL()
 	if err != nil {

@@ -101,7 +101,8 @@ type Config struct {
 	PeerPublicKeys [][]byte
 
 	// CertCompression are the algorithms, best first, by which the peer may compress its certificates, and
-	// by which ours in Certificates are compressed for a peer that takes that: zlib, brotli, zstd (RFC 8879).
+	// by which ours in Certificates are compressed for a peer that takes that: zlib, brotli, zstd (RFC 8879). A
+	// server whose certificate has an OCSP staple sends it as it is to a client who asks for staples.
 	// nil leaves it to the library. One that it lacks, and all before OpenSSL 3.2, is errors.ErrUnsupported.
 	CertCompression []string
 

@@ -297,10 +297,9 @@ static int hello_cb(SSL *ssl, int *alert, void *arg)
             *alert = SSL_AD_ILLEGAL_PARAMETER;
             return SSL_CLIENT_HELLO_ERROR;
         }
-        return SSL_CLIENT_HELLO_SUCCESS;
-    default:
-        return SSL_CLIENT_HELLO_SUCCESS;
     }
+    gossl_staple_first(ssl);
+    return SSL_CLIENT_HELLO_SUCCESS;
 }
 
 static SSL_SESSION *get_session_cb(SSL *ssl, const unsigned char *id, int n, int *copy_ref)

@@ -263,6 +263,7 @@ int gossl_staple_attach(X509 *x);
 int gossl_staple_parses(const unsigned char *der, size_t n);
 int gossl_staple_set(X509 *x, const unsigned char *der, size_t n);
 int gossl_staple_cb(SSL *ssl, void *arg);
+void gossl_staple_first(SSL *ssl);
 void gossl_psk_ask(gossl_ssl *g);
 int gossl_psk_set(gossl_ssl *g, const unsigned char *id, size_t n, const unsigned char *key, size_t key_len, int sha384);
 int gossl_psk_used(gossl_ssl *g);

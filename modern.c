@@ -207,6 +207,35 @@ int gossl_staple_cb(SSL *ssl, void *arg)
     return SSL_TLSEXT_ERR_OK;
 }
 
+static int stapled(X509 *x)
+{
+    staple *s = x == NULL ? NULL : X509_get_ex_data(x, staple_index);
+    int have = 0;
+    if (s != NULL) {
+        pthread_mutex_lock(&s->mu);
+        have = s->n > 0;
+        pthread_mutex_unlock(&s->mu);
+    }
+    return have;
+}
+
+/* What was compressed before the handshake has no staple: to a client who asks for one it goes as it is. For
+ * the ClientHello's callback. */
+void gossl_staple_first(SSL *ssl)
+{
+    const unsigned char *p;
+    size_t n;
+    long which;
+    if (!SSL_client_hello_get0_ext(ssl, GOSSL_EXT_COMPRESS, &p, &n)
+        || !SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_status_request, &p, &n))
+        return;
+    for (which = SSL_CERT_SET_FIRST; SSL_set_current_cert(ssl, which) == 1; which = SSL_CERT_SET_NEXT)
+        if (stapled(SSL_get_certificate(ssl))) {
+            SSL_set_options(ssl, GOSSL_OP_NO_TX_COMPRESSION);
+            return;
+        }
+}
+
 size_t gossl_staple_got(gossl_ssl *g, const unsigned char **out)
 {
     unsigned char *p = NULL;

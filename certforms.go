@@ -4,6 +4,7 @@ package openssl
 
 import (
 	"crypto/x509"
+	"weak"
 )
 
 // How certificates travel: as raw public keys, or compressed.
@@ -43,6 +44,37 @@ func (c *Ctx) setCertForms(h *ctxHandle) error {
 		return configError("CertCompression %q", cfg.CertCompression)
 	}
 	return nil
+}
+
+// compressedForms are a certificate's, for the connections of one Ctx: that has a say in what may be sent.
+type compressedForms struct {
+	of    weak.Pointer[ctxHandle]
+	forms []compressedForm
+}
+
+type compressedForm struct {
+	alg   int
+	data  []byte
+	plain int // bytes before
+}
+
+// compress gives the connection the forms of what GetCertificate has answered, which it uses already. The
+// certificate keeps those of the Ctx that asked last. What cannot be compressed goes as it is.
+func (c *conn) compress(k *Certificate) {
+	of := weak.Make(c.ctx.h)
+	kept := k.compressed.Load()
+	if kept == nil || kept.of != of {
+		kept = &compressedForms{of: of}
+		for _, name := range c.ctx.cfg.CertCompression {
+			if f, ok := c.h.compress(k, compressions[name]); ok {
+				kept.forms = append(kept.forms, f)
+			}
+		}
+		k.compressed.Store(kept)
+	}
+	for _, f := range kept.forms {
+		c.h.useCompressed(f)
+	}
 }
 
 // useCertForms makes a connection show and ask for keys as Config says.

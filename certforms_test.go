@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/golibssl/openssl"
@@ -163,42 +164,98 @@ func TestCertCompressionStaple(t *testing.T) {
 		cfg, client := serverConfig(t, tls.VersionTLS13), newCtx(t, clientConfig(tls.VersionTLS13))
 		// The staple is that of one certificate of two, the last.
 		cfg.Certificates, cfg.CertCompression = append(pairs(t, testcert.ServerRSA()), cert), []string{name}
-		server := newCtx(t, cfg)
-		for _, want := range [][]byte{nil, staple, nil} {
-			if err := cert.SetOCSPStaple(want); err != nil {
+		servers := []*openssl.Ctx{newCtx(t, cfg)}
+		cfg.GetCertificate = func(*openssl.ClientHelloInfo) (*openssl.Certificate, error) { return cert, nil }
+		for i, server := range append(servers, newCtx(t, cfg)) {
+			for _, want := range [][]byte{nil, staple, nil, staple} {
+				if err := cert.SetOCSPStaple(want); err != nil {
+					t.Fatal(err)
+				}
+				message := 25
+				if want != nil {
+					message = 11
+				}
+				if got := certificateMessage(t, client, server); got != message {
+					t.Errorf("%s, server %d, a staple of %d bytes: message %d, want %d", name, i, len(want), got, message)
+				}
+				c, _ := connected(t, client, server)
+				if got := c.ConnectionState().OCSPResponse; !bytes.Equal(got, want) {
+					t.Errorf("%s, server %d: %d bytes, want %d", name, i, len(got), len(want))
+				}
+			}
+			// A RawCtx asks for none.
+			c, err := rawCtx(t, nil).NewSSL()
+			if err == nil {
+				err = c.SetConnectState()
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
-			message := 25
-			if want != nil {
-				message = 11
-			}
-			if got := certificateMessage(t, client, server); got != message {
-				t.Errorf("%s, a staple of %d bytes: message %d, want %d", name, len(want), got, message)
-			}
-			c, _ := connected(t, client, server)
-			if got := c.ConnectionState().OCSPResponse; !bytes.Equal(got, want) {
-				t.Errorf("%s: %d bytes, want %d", name, len(got), len(want))
+			if got := certificateMessageTo(t, c, server); got != 25 {
+				t.Errorf("%s, server %d, no staple is asked for: message %d", name, i, got)
 			}
 		}
-		if err := cert.SetOCSPStaple(staple); err != nil {
-			t.Fatal(err)
+	}
+}
+
+// TestCertCompressionChosen: what GetCertificate answers goes compressed too, by what the Ctx of the connection
+// says, on every connection. The handshakes are complete: no other certificate goes in its place.
+func TestCertCompressionChosen(t *testing.T) {
+	known := which(t, "certificate compression").Which
+	if len(known) == 0 {
+		return // TestCertCompression tells
+	}
+	ec := testcert.Root().Server(testcert.Options{Names: []string{"localhost"}})
+	for _, answer := range []string{"EC", "RSA", "signer"} {
+		var cert *openssl.Certificate
+		switch answer {
+		case "EC":
+			cert = keyPair(t, ec)
+		case "RSA":
+			cert = keyPair(t, testcert.ServerRSA())
+		case "signer":
+			var err error
+			if cert, err = openssl.SignerCertificate(ec.ChainDER, &onlySigner{Signer: ec.TLS.PrivateKey.(crypto.Signer)}); err != nil {
+				t.Fatal(err)
+			}
 		}
-		// A RawCtx asks for none.
-		c, err := rawCtx(t, nil).NewSSL()
-		if err == nil {
-			err = c.SetConnectState()
+		get := func(*openssl.ClientHelloInfo) (*openssl.Certificate, error) { return cert, nil }
+		servers, clients := map[string]*openssl.Ctx{}, map[string]*openssl.Ctx{}
+		for _, name := range known {
+			client, server := clientConfig(tls.VersionTLS13), serverConfig(t, tls.VersionTLS13)
+			client.CertCompression = []string{name}
+			server.CertCompression, server.GetCertificate = []string{name}, get
+			clients[name], servers[name] = newCtx(t, client), newCtx(t, server)
+			server.Certificates, server.Groups = nil, "P-384" // and a HelloRetryRequest
+			servers["by itself, "+name] = newCtx(t, server)
+			server.CertCompression, server.Groups = known, ""
+			servers["all, "+name] = newCtx(t, server)
+			server.GetCtxForClient = func(*openssl.ClientHelloInfo) (*openssl.Ctx, error) { return servers[name], nil }
+			server.GetCertificate, server.Certificates, server.CertCompression = nil, nil, nil
+			servers["chosen, "+name] = newCtx(t, server)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := certificateMessageTo(t, c, server); got != 25 {
-			t.Errorf("%s, no staple is asked for: message %d", name, got)
+		for range 2 {
+			for kind, server := range servers {
+				for name, client := range clients {
+					want := 11
+					if strings.HasSuffix(kind, name) || strings.HasPrefix(kind, "all") {
+						want = 25
+					}
+					c, err := client.NewClientSSL("localhost")
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got := certificateMessageTo(t, c, server); got != want {
+						t.Errorf("%s, a server with %s, a client with %s: message %d, want %d", answer, kind, name, got, want)
+					}
+				}
+			}
 		}
 	}
 }
 
 // certificateMessage is the type of the handshake message that the server's certificate comes in.
-func certificateMessage(t *testing.T, client, server *openssl.Ctx) (typ int) {
+func certificateMessage(t *testing.T, client, server *openssl.Ctx) int {
 	t.Helper()
 	c, err := client.NewClientSSL("localhost")
 	if err != nil {
@@ -211,25 +268,28 @@ func certificateMessage(t *testing.T, client, server *openssl.Ctx) (typ int) {
 func certificateMessageTo(t *testing.T, c *openssl.SSL, server *openssl.Ctx) (typ int) {
 	t.Helper()
 	defer c.Free()
-	s, err := server.NewServerSSL()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Free()
+	a, b := tcpEnds(t)
+	s := serverOver(t, b, server)
+	done := make(chan error, 1)
+	go func() { done <- s.HandshakeContext(deadline(t)) }()
 	c.SetTrace(true)
 	buf := make([]byte, 64<<10)
-	for range 5 {
-		for _, way := range [][2]*openssl.SSL{{c, s}, {s, c}} {
-			way[0].Handshake()
-			n, err := way[0].Take(buf)
-			if err != nil {
-				t.Fatal(err)
-			}
-			way[1].Feed(buf[:n])
+	for !c.InitFinished() {
+		failed := c.Handshake()
+		n, err := c.Take(buf)
+		if err == nil {
+			_, err = a.Write(buf[:n])
+		}
+		if err == nil && !c.InitFinished() {
+			n, err = a.Read(buf)
+			c.Feed(buf[:n])
+		}
+		if err != nil {
+			t.Fatal(err, failed)
 		}
 	}
-	if !c.InitFinished() || !s.InitFinished() {
-		t.Fatal("the handshake is not complete")
+	if err := <-done; err != nil {
+		t.Fatal(err)
 	}
 	for _, e := range c.Events() {
 		if e.Kind == openssl.EventMessage && !e.Sent && e.ContentType == openssl.ContentHandshake && (e.Data[0] == 11 || e.Data[0] == 25) {

@@ -248,6 +248,8 @@ type Certificate struct {
 	p      *C.gossl_cert
 	chain  [][]byte
 	signer *signer // nil: the key is libcrypto's
+
+	compressed atomic.Pointer[compressedForms] // as GetCertificate's
 }
 
 func newCertificate(p *C.gossl_cert) *Certificate {

@@ -101,8 +101,9 @@ type Config struct {
 	PeerPublicKeys [][]byte
 
 	// CertCompression are the algorithms, best first, by which the peer may compress its certificates, and
-	// by which ours in Certificates are compressed for a peer that takes that: zlib, brotli, zstd (RFC 8879). A
-	// server whose certificate has an OCSP staple sends it as it is to a client who asks for staples.
+	// by which ours are compressed for a peer that takes that: zlib, brotli, zstd (RFC 8879). A server's that has
+	// an OCSP staple goes as it is to a client who asks for staples. What GetCertificate answers is compressed
+	// when first asked for, and kept for the Ctx that asked last: the same Certificate should be answered again.
 	// nil leaves it to the library. One that it lacks, and all before OpenSSL 3.2, is errors.ErrUnsupported.
 	CertCompression []string
 

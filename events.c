@@ -231,6 +231,7 @@ static void read_hello(SSL *ssl, gossl_hello *h)
     n = SSL_client_hello_get0_ciphers(ssl, &p);
     h->suites = copy(p, n);
     h->suites_len = h->suites == NULL ? 0 : n;
+    h->compress = SSL_client_hello_get0_ext(ssl, GOSSL_EXT_COMPRESS, &p, &n);
     h->tls13 = offers_tls13(ssl);
     if (h->tls13) {
         /* RFC 8446, 4.2.11: identities length, identity length, identity. The legacy session id of a

@@ -216,6 +216,23 @@ func (c *ctxHandle) compress(algs []int, hasCerts bool) bool {
 	return C.gossl_ctx_compress(c.p, unsafe.SliceData(list), C.size_t(len(list)), cbool(hasCerts)) == 1
 }
 
+// compress is k's form by one algorithm, ok where it is shorter.
+func (h sslHandle) compress(k *Certificate, alg int) (f compressedForm, ok bool) {
+	var out *C.uchar
+	var plain C.size_t
+	n := C.gossl_compress(h.p, used(k.p), C.int(alg), &out, &plain)
+	defer C.gossl_openssl_free(unsafe.Pointer(out))
+	runtime.KeepAlive(k)
+	if n == 0 {
+		return f, false
+	}
+	return compressedForm{alg, C.GoBytes(unsafe.Pointer(out), C.int(n)), int(plain)}, true
+}
+
+func (h sslHandle) useCompressed(f compressedForm) {
+	C.gossl_use_compressed(h.p, C.int(f.alg), slicePointer(f.data), C.size_t(len(f.data)), C.size_t(f.plain))
+}
+
 // ---- Encrypted ClientHello ----
 
 func canECH() bool { return C.gossl_can_ech() == 1 }

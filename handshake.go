@@ -435,6 +435,9 @@ func (c *conn) answerHello(ctx context.Context) error {
 			return c.refuseHello(err)
 		}
 		c.cert = cert
+		if hello.compress && hello.tls13 {
+			c.compress(cert)
+		}
 	}
 	if psk != nil && !c.h.setPSK(psk.Identity, psk.Key, psk.Hash == crypto.SHA384) {
 		return c.refuse("handshake", errNoMemory)

@@ -53,6 +53,7 @@ typedef struct {
 typedef struct {
     unsigned char *name, *alpn, *id, *suites, *psks;
     size_t name_len, alpn_len, id_len, suites_len, psks_len; /* psks: the identities as sent; id: TLS 1.2 session id, or the first 1.3 PSK identity */
+    int compress;                    /* the client takes compressed certificates */
     int tls13;                       /* TLS 1.3 will be negotiated, as far as versions decide */
 } gossl_hello;
 
@@ -259,6 +260,8 @@ int gossl_rpk(gossl_ssl *g, int show, int want);
 size_t gossl_peer_rpk(gossl_ssl *g, unsigned char **out); /* which the caller gives to gossl_openssl_free */
 int gossl_has_compression(int alg);
 int gossl_ctx_compress(SSL_CTX *c, int *algs, size_t n, int has_certs);
+size_t gossl_compress(gossl_ssl *g, gossl_cert *k, int alg, unsigned char **out, size_t *plain);
+int gossl_use_compressed(gossl_ssl *g, int alg, const unsigned char *p, size_t n, size_t plain);
 int gossl_staple_attach(X509 *x);
 int gossl_staple_parses(const unsigned char *der, size_t n);
 int gossl_staple_set(X509 *x, const unsigned char *der, size_t n);

@@ -109,6 +109,40 @@ int gossl_ctx_compress(SSL_CTX *c, int *algs, size_t n, int has_certs)
     return ok;
 }
 
+typedef size_t (*get_compressed)(SSL *, int alg, unsigned char **, size_t *plain);
+typedef int (*use_compressed)(SSL *, int alg, unsigned char *, size_t, size_t plain);
+
+/* k as it goes compressed on connections as g: an SSL that begins no handshake compresses it. 0 where that
+ * fails or saves nothing. The caller gives *out to gossl_openssl_free. */
+size_t gossl_compress(gossl_ssl *g, gossl_cert *k, int alg, unsigned char **out, size_t *plain)
+{
+    get_compressed get = (get_compressed)FUNCTION(SSL_get1_compressed_cert);
+    SSL *ssl = get == NULL ? NULL : SSL_new(SSL_get_SSL_CTX(g->ssl));
+    size_t n = 0;
+    *out = NULL;
+    *plain = 0;
+    if (ssl == NULL)
+        return 0;
+    ERR_clear_error();
+    SSL_set_accept_state(ssl);
+    if (SSL_use_cert_and_key(ssl, k->leaf, k->key, k->chain, 1) == 1)
+        n = get(ssl, alg, out, plain);
+    SSL_free(ssl);
+    ERR_clear_error();
+    return n < *plain ? n : 0;
+}
+
+/* Behind gossl_use_cert: of the certificate that it set. libssl copies p. */
+int gossl_use_compressed(gossl_ssl *g, int alg, const unsigned char *p, size_t n, size_t plain)
+{
+    use_compressed use = (use_compressed)FUNCTION(SSL_set1_compressed_cert);
+    int ok;
+    ERR_clear_error();
+    ok = use != NULL && use(g->ssl, alg, (unsigned char *)p, n, plain) == 1;
+    ERR_clear_error();
+    return ok;
+}
+
 /* ---- OCSP stapling (RFC 6066, 8; RFC 8446, 4.4.2.1) ---- */
 
 /* Hangs on the X509, which each SSL_CTX and SSL shares; may be replaced while handshakes run. */

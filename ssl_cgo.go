@@ -477,7 +477,7 @@ func takeEvents(e *C.gossl_event) []Event {
 
 type helloInfo struct {
 	name, id, alpn, suites, psks []byte
-	tls13                        bool
+	compress, tls13              bool
 }
 
 func (h sslHandle) hello() helloInfo {
@@ -485,7 +485,7 @@ func (h sslHandle) hello() helloInfo {
 	x := &h.p.hello
 	bytes := func(p *C.uchar, n C.size_t) []byte { return C.GoBytes(unsafe.Pointer(p), C.int(n)) }
 	return helloInfo{bytes(x.name, x.name_len), bytes(x.id, x.id_len), bytes(x.alpn, x.alpn_len),
-		bytes(x.suites, x.suites_len), bytes(x.psks, x.psks_len), x.tls13 != 0}
+		bytes(x.suites, x.suites_len), bytes(x.psks, x.psks_len), x.compress != 0, x.tls13 != 0}
 }
 
 // setFound is what get_session_cb answers in this handshake.

@@ -301,6 +301,9 @@ func (c *Ctx) configure(h *ctxHandle) error {
 		if err := h.useCertificate(k); err != nil {
 			return err
 		}
+		if err := c.checkSigner(k); err != nil {
+			return err
+		}
 		c.signs = c.signs || k.signer != nil
 	}
 	if err := c.loadTrust(); err != nil {

@@ -30,6 +30,13 @@ func signerCertificate(chain [][]byte, spki []byte, id uint64) (*Certificate, er
 	return newCertificate(p), nil
 }
 
+func (c *Certificate) maySignUnder(properties string) bool {
+	text, free := optString(properties)
+	defer free()
+	defer runtime.KeepAlive(c)
+	return C.gossl_sign_allowed(c.p, text) == 1
+}
+
 func flatten(chain [][]byte) (all []byte, lens []C.size_t) {
 	lens = make([]C.size_t, len(chain), len(chain)+1)
 	for i, der := range chain {

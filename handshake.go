@@ -431,7 +431,11 @@ func (c *conn) answerHello(ctx context.Context) error {
 		return c.hookFailed(ctx, err, c.refuseHello)
 	}
 	if cert != nil {
-		if err := c.h.useCertificate(cert); err != nil {
+		err := c.h.useCertificate(cert)
+		if err == nil {
+			err = c.ctx.checkSigner(cert)
+		}
+		if err != nil {
 			return c.refuseHello(err)
 		}
 		c.cert = cert

@@ -286,6 +286,7 @@ size_t gossl_ech_retry(gossl_ssl *g, unsigned char **out);
 
 /* Keys in Go (signer.c) */
 int gossl_can_sign(void);
+int gossl_sign_allowed(gossl_cert *k, const char *properties);
 gossl_cert *gossl_cert_signer(const unsigned char *certs, const size_t *lens, size_t n, const unsigned char *spki, size_t spki_len,
                               uint64_t id, gossl_errors **errs);
 int gossl_sign_enable(gossl_ssl *g, int worker);

@@ -323,10 +323,28 @@ int gossl_can_sign(void)
     return library != NULL;
 }
 
+/* Whether libssl, which fetches by properties, lets the key sign. Nothing is signed. */
+int gossl_sign_allowed(gossl_cert *k, const char *properties)
+{
+    EVP_MD_CTX *m = EVP_MD_CTX_new();
+    int ok;
+    ERR_clear_error();
+    ok = m != NULL && EVP_DigestSignInit_ex(m, NULL, EVP_PKEY_is_a(k->key, "ED25519") ? NULL : "SHA256", NULL, properties, k->key, NULL) == 1;
+    EVP_MD_CTX_free(m);
+    ERR_clear_error();
+    return ok;
+}
+
 #else
 
 void gossl_signing(gossl_ssl *g) { (void)g; }
 int gossl_can_sign(void) { return 0; }
+int gossl_sign_allowed(gossl_cert *k, const char *properties)
+{
+    (void)k;
+    (void)properties;
+    return 0;
+}
 EVP_PKEY *gossl_signer_key(const unsigned char *spki, size_t n, uint64_t id)
 {
     (void)spki;

@@ -42,7 +42,8 @@ var ErrSigner = errors.New("the crypto.Signer did not sign")
 //
 // From OpenSSL 3.0 on; on 1.1.1, and where the system has no context switch for libcrypto, the error is
 // errors.ErrUnsupported. Cipher suites with RSA key exchange cannot be served: nothing is decrypted. The raw
-// layer cannot use such a certificate.
+// layer cannot use such a certificate. Config.Properties that no signature in Go has, such as "fips=yes", are
+// ErrConfig beside it.
 //
 // OpenSSL: ASYNC_start_job(3).
 func SignerCertificate(chain [][]byte, key crypto.Signer) (*Certificate, error) {
@@ -75,6 +76,15 @@ func SignerCertificate(chain [][]byte, key crypto.Signer) (*Certificate, error) 
 	signers.Store(s.id, s)
 	runtime.AddCleanup(c, func(id uint64) { signers.Delete(id) }, s.id)
 	return c, nil
+}
+
+// checkSigner refuses a signer whose signatures the Ctx's properties rule out: libssl would not find them in
+// the handshake, and tell the peer alone.
+func (c *Ctx) checkSigner(k *Certificate) error {
+	if k.signer == nil || c.cfg.Properties == "" || k.maySignUnder(c.cfg.Properties) {
+		return nil
+	}
+	return configError("Properties %q rule out a crypto.Signer, which signs outside of libcrypto's providers", c.cfg.Properties)
 }
 
 // signRequest is what libssl wants signed.

@@ -242,6 +242,62 @@ func (s *lyingSigner) Sign(r io.Reader, d []byte, o crypto.SignerOpts) ([]byte, 
 	return s.used.Sign(r, d, o)
 }
 
+// signerRefused fails unless a signer's certificate is refused under properties that rule it out: where the Ctx is
+// made, and where GetCertificate answers it.
+func signerRefused(t *testing.T, k *openssl.Certificate, properties string) {
+	t.Helper()
+	told := func(err error) bool {
+		return errors.Is(err, openssl.ErrConfig) && strings.Contains(err.Error(), properties) && strings.Contains(err.Error(), "crypto.Signer")
+	}
+	if ctx, err := openssl.NewCtx(&openssl.Config{Certificates: []*openssl.Certificate{k}, Properties: properties}); ctx != nil || !told(err) {
+		t.Errorf("a crypto.Signer under %s: %v, %v", properties, ctx, err)
+	}
+	for _, version := range bothVersions {
+		ctx := newCtx(t, openssl.Config{Properties: properties, MinVersion: version, MaxVersion: version,
+			GetCertificate: func(*openssl.ClientHelloInfo) (*openssl.Certificate, error) { return k, nil }})
+		a, b := tcpEnds(t)
+		cerr, serr := handshakes(t, tls.Client(a, &tls.Config{InsecureSkipVerify: true}), serverOver(t, b, ctx))
+		if !told(serr) || cerr == nil || !strings.Contains(cerr.Error(), "internal error") {
+			t.Errorf("GetCertificate's, %s: client %v, server %v", tls.VersionName(version), cerr, serr)
+		}
+	}
+}
+
+// TestSignerProperties: properties that a signer's signature does not have refuse it; what they only prefer, or what
+// no signature needs, does not.
+func TestSignerProperties(t *testing.T) {
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, key := range map[string]crypto.Signer{
+		"RSA":     testcert.ServerRSA().TLS.PrivateKey.(crypto.Signer),
+		"P-256":   testcert.Server().TLS.PrivateKey.(crypto.Signer),
+		"Ed25519": ed,
+	} {
+		s := &onlySigner{Signer: key}
+		k := signerFor(t, selfSigned(t, key), s)
+		signerRefused(t, k, "provider=default")
+		if n := s.n.Load(); n != 0 {
+			t.Errorf("%s: signed %d times", name, n)
+		}
+		for _, properties := range []string{"?provider=default", "provider!=nobody"} {
+			for _, version := range bothVersions {
+				cfg := openssl.Config{Certificates: []*openssl.Certificate{k}, Properties: properties, MinVersion: version, MaxVersion: version}
+				servers := []*openssl.Ctx{newCtx(t, cfg)}
+				cfg.Certificates, cfg.GetCertificate = nil, func(*openssl.ClientHelloInfo) (*openssl.Certificate, error) { return k, nil }
+				for _, ctx := range append(servers, newCtx(t, cfg)) {
+					a, b := tcpEnds(t)
+					mustShake(t, tls.Client(a, &tls.Config{InsecureSkipVerify: true}), serverOver(t, b, ctx))
+				}
+			}
+		}
+		if n := s.n.Load(); n != 8 {
+			t.Errorf("%s: signed %d times", name, n)
+		}
+	}
+}
+
 // TestSignerSlow: nobody waits for a signer that does not come back: the context ends the call and a later
 // one asks again; Close ends the connection, whose paused job must not stay.
 func TestSignerSlow(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"container/list"
 	"crypto/sha256"
 	"crypto/tls"
-	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"net"
 	"slices"
 	"sync"
@@ -15,7 +15,9 @@ import (
 )
 
 // ClientSessionCache keeps a client's sessions, of any number of Ctx, by a key that stands for the
-// server's name and for the settings that a full handshake with it would have obeyed. A connection
+// server's name and for the settings that a full handshake with it would have obeyed: Policy with its
+// versions, security level and Properties, suites, groups, NextProtos, certificates, roots and
+// PeerPublicKeys. Hooks are not among them: they run on resumptions too. A connection
 // asks it at its handshake, puts what the server sends into it, and removes what an unclean end has
 // made bad. Implementations must be safe for use by any number of goroutines; they may forget
 // anything but a Remove.
@@ -175,36 +177,21 @@ func (c *Ctx) clientKey(name string, remote net.Addr) string {
 }
 
 // fingerprint covers what a full handshake would have checked or offered, so that a resumption
-// never stands for less. The hooks run on resumptions too.
+// never stands for less. The hooks run on resumptions too; beside PSK and ECH no session is offered.
 func (c *Ctx) fingerprint() string {
 	cfg := &c.cfg
 	h := sha256.New()
-	add := func(p []byte) {
-		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(p))))
-		h.Write(p)
-	}
-	add(binary.BigEndian.AppendUint16(nil, cfg.MinVersion))
-	add(binary.BigEndian.AppendUint16(nil, cfg.MaxVersion))
-	for _, s := range []string{cfg.CipherList, cfg.Ciphersuites, cfg.Groups} {
-		add([]byte(s))
-	}
-	for _, p := range cfg.NextProtos {
-		add([]byte(p))
-	}
-	add([]byte("certificates"))
+	fmt.Fprintf(h, "%+v %v %q %q %q ", c.Policy(), c.CipherSuites(), cfg.Groups, cfg.NextProtos, cfg.PeerPublicKeys)
+	fmt.Fprint(h, cfg.InsecureSkipVerify, cfg.RawPublicKey, cfg.PostHandshakeAuth)
 	for _, k := range cfg.Certificates {
-		for _, der := range k.chain {
-			add(der)
-		}
+		fmt.Fprintf(h, " %q", k.chain)
 	}
-	switch {
-	case cfg.InsecureSkipVerify:
-		add([]byte("unverified"))
-	case c.roots != nil:
-		add(c.roots.sum[:])
-	default:
-		if st, err := systemRoots(); err == nil {
-			add(st.sum[:])
+	if roots := c.roots; !cfg.InsecureSkipVerify {
+		if roots == nil {
+			roots, _ = systemRoots()
+		}
+		if roots != nil {
+			fmt.Fprintf(h, " roots %x", roots.sum)
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))

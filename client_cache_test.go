@@ -178,6 +178,12 @@ func TestClientCacheDropsTheExpired(t *testing.T) {
 	}
 }
 
+type cacheSettings struct {
+	name          string
+	first, second func(*openssl.Config)
+	resumes       bool
+}
+
 // A session must never stand for a handshake that would have been stricter, or was another's.
 func TestClientCacheKeepsSettingsApart(t *testing.T) {
 	kind := sessiontest.Kinds[1] // TLS 1.2 tickets: whoever offers one resumes
@@ -187,11 +193,7 @@ func TestClientCacheKeepsSettingsApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	same := func(*openssl.Config) {}
-	tests := []struct {
-		name          string
-		first, second func(*openssl.Config)
-		resumes       bool
-	}{
+	tests := []cacheSettings{
 		{"the same", same, same, true},
 		{"another hook, which runs again", same, func(c *openssl.Config) {
 			c.VerifyConnection = func(tls.ConnectionState) error { return nil }
@@ -206,6 +208,15 @@ func TestClientCacheKeepsSettingsApart(t *testing.T) {
 		{"another protocol on top", same, func(c *openssl.Config) { c.NextProtos = []string{"h2"} }, false},
 		{"other ciphers", same, func(c *openssl.Config) { c.CipherList = "ECDHE+AESGCM" }, false},
 		{"other versions", same, func(c *openssl.Config) { c.MaxVersion = tls.VersionTLS13 }, false},
+		{"a client that may be asked for its certificate later", func(c *openssl.Config) { c.PostHandshakeAuth = true }, same, false},
+	}
+	if works(t, "Properties") {
+		asks := func(c *openssl.Config) { c.Properties = "provider=default" }
+		tests = append(tests, cacheSettings{"other properties now", same, asks, false},
+			cacheSettings{"other properties before", asks, same, false}, cacheSettings{"the same properties", asks, asks, true})
+	}
+	if works(t, "raw public keys") {
+		tests = append(tests, cacheSettings{"a client that shows its key", func(c *openssl.Config) { c.RawPublicKey = true }, same, false})
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -514,4 +525,45 @@ func masterSecret(t *testing.T, s *openssl.Session) []byte {
 		t.Fatalf("a secret of %d bytes", len(seq.Secret))
 	}
 	return seq.Secret
+}
+
+// keysOnly remembers the keys that it was asked for.
+type keysOnly struct {
+	openssl.ClientSessionCache
+	keys []string
+}
+
+func (k *keysOnly) Get(key string) (*openssl.Session, bool) {
+	k.keys = append(k.keys, key)
+	return nil, false
+}
+
+// What openssl.cnf asks of a process is in the key too: a folder of sessions may serve two of them.
+func TestClientCacheKeySeesThePolicy(t *testing.T) {
+	key := func() string {
+		seen := &keysOnly{ClientSessionCache: openssl.NewLRUClientSessionCache(0)}
+		client := clientConfig(tls.VersionTLS13)
+		client.ClientSessionCache, client.InsecureSkipVerify = seen, true // the tests' roots are another in each process
+		connected(t, newCtx(t, client), newCtx(t, serverConfig(t, tls.VersionTLS13)))
+		return fmt.Sprintf("key %q", seen.keys)
+	}
+	if inChild() {
+		fmt.Println(key())
+		return
+	}
+	found := make(map[string]string)
+	for _, level := range []string{"1", "2", "2"} {
+		cnf := "openssl_conf = c\n[c]\nssl_conf = s\n[s]\nsystem_default = d\n[d]\nCipherString = DEFAULT@SECLEVEL=" + level + "\n"
+		for line := range strings.Lines(child(t, "OPENSSL_CONF="+writeFile(t, t.TempDir(), "openssl.cnf", []byte(cnf)))) {
+			if strings.HasPrefix(line, "key ") {
+				if known := found[level]; known != "" && known != line {
+					t.Errorf("level %s has the keys %s and %s", level, known, line)
+				}
+				found[level] = line
+			}
+		}
+	}
+	if len(found) != 2 || found["1"] == found["2"] {
+		t.Errorf("keys by security level: %v", found)
+	}
 }

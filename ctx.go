@@ -251,6 +251,7 @@ func (c *Ctx) SetConfig(cfg *Config) error {
 		h.free()
 		return err
 	}
+	next.h = h
 	c.settings = sync.OnceValue(next.fingerprint)
 	c.cfg, c.h, c.roots, c.cas, c.names, c.auth = next.cfg, h, next.roots, next.cas, next.names, next.auth
 	c.signs, c.echList, c.echKeys = next.signs, next.echList, next.echKeys

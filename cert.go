@@ -58,12 +58,17 @@ func X509KeyPairDER(chain [][]byte, key []byte) (*Certificate, error) {
 
 // CertificateFromTLS takes a crypto/tls certificate. A private key that is not in memory must be a
 // crypto.Signer, and serves as SignerCertificate says. Its OCSPStaple is taken over as by SetOCSPStaple.
+// What is no chain with its key is ErrBadCertificate, a bad staple ErrConfig, and a signer that the loaded
+// library cannot use errors.ErrUnsupported.
 func CertificateFromTLS(c tls.Certificate) (*Certificate, error) {
 	k, err := certificateFromTLS(c)
 	if err != nil || len(c.OCSPStaple) == 0 {
 		return k, err
 	}
-	return k, k.SetOCSPStaple(c.OCSPStaple)
+	if err := k.SetOCSPStaple(c.OCSPStaple); err != nil {
+		return nil, err
+	}
+	return k, nil
 }
 
 func certificateFromTLS(c tls.Certificate) (*Certificate, error) {

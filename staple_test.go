@@ -98,6 +98,11 @@ func TestOCSPStaple(t *testing.T) {
 		if err := cert.SetOCSPStaple(bad); !errors.Is(err, openssl.ErrConfig) {
 			t.Errorf("%d bytes: %v", len(bad), err)
 		}
+		std := testcert.Server().TLS
+		std.OCSPStaple = bad
+		if k, err := openssl.CertificateFromTLS(std); k != nil || !errors.Is(err, openssl.ErrConfig) {
+			t.Errorf("CertificateFromTLS, %d bytes: %v, %v", len(bad), k, err)
+		}
 	}
 	for _, none := range []*openssl.Certificate{nil, {}} {
 		if err := none.SetOCSPStaple(nil); !errors.Is(err, openssl.ErrBadCertificate) {

@@ -72,7 +72,8 @@ func CertificateFromTLS(c tls.Certificate) (*Certificate, error) {
 }
 
 func certificateFromTLS(c tls.Certificate) (*Certificate, error) {
-	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	var key []byte
+	err := guard("crypto/x509", func() (err error) { key, err = x509.MarshalPKCS8PrivateKey(c.PrivateKey); return err })
 	if signer, ok := c.PrivateKey.(crypto.Signer); err != nil && ok {
 		return SignerCertificate(c.Certificate, signer)
 	}
@@ -82,8 +83,13 @@ func certificateFromTLS(c tls.Certificate) (*Certificate, error) {
 	return X509KeyPairDER(c.Certificate, key)
 }
 
-// Chain returns the certificates in DER, leaf first; shared, not to be changed.
-func (c *Certificate) Chain() [][]byte { return c.chain }
+// Chain returns the certificates in DER, leaf first; shared, not to be changed. nil has none.
+func (c *Certificate) Chain() [][]byte {
+	if c == nil {
+		return nil
+	}
+	return c.chain
+}
 
 // maxStaple bounds an OCSP response; real ones have one or two kilobytes.
 const maxStaple = 15 << 10

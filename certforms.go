@@ -91,7 +91,7 @@ func (c *Ctx) useCertForms(h sslHandle) error {
 //
 // OpenSSL: SSL_get0_peer_rpk(3).
 func (c *Conn) PeerPublicKey() []byte {
-	in := c.c
+	in := c.in()
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if !in.established.Load() || in.finished || in.h.p == nil {

@@ -51,11 +51,11 @@ const (
 )
 
 // LRUClientSessionCache is a ClientSessionCache in memory that forgets the server that was least
-// recently used first.
+// recently used first. The zero one is for 64 servers.
 type LRUClientSessionCache struct {
 	mu      sync.Mutex
 	max     int
-	order   *list.List // of *clientEntry, last used first
+	order   list.List // of *clientEntry, last used first
 	entries map[string]*list.Element
 	stats   ClientCacheStats
 }
@@ -67,10 +67,7 @@ type clientEntry struct {
 
 // NewLRUClientSessionCache makes a cache for a number of servers, a few sessions each; 0 is 64.
 func NewLRUClientSessionCache(servers int) *LRUClientSessionCache {
-	if servers <= 0 {
-		servers = defaultServers
-	}
-	return &LRUClientSessionCache{max: servers, order: list.New(), entries: make(map[string]*list.Element)}
+	return &LRUClientSessionCache{max: servers}
 }
 
 // Stats returns the counters.
@@ -124,6 +121,12 @@ func (c *LRUClientSessionCache) Put(key string, s *Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stats.Puts++
+	if c.entries == nil {
+		c.entries = make(map[string]*list.Element)
+		if c.max <= 0 {
+			c.max = defaultServers
+		}
+	}
 	e := c.entries[key]
 	if e == nil {
 		for c.order.Len() >= c.max {

@@ -16,7 +16,7 @@ import (
 
 // Conn is a TLS connection over any net.Conn, itself a net.Conn. Any number of goroutines may call
 // any method at any time; Writes do not interleave. Read answers io.EOF only for the peer's
-// close_notify, unless Config.IgnoreUnexpectedEOF gives that up.
+// close_notify, unless Config.IgnoreUnexpectedEOF gives that up. A nil or zero Conn is a closed one.
 type Conn struct {
 	c       *conn
 	cleanup runtime.Cleanup
@@ -48,6 +48,9 @@ func Client(nc net.Conn, ctx *Ctx, opts ...ConnOption) (*Conn, error) {
 	}
 	o := connOptions{name: ctx.cfg.ServerName, session: ctx.cfg.Session}
 	for _, opt := range opts {
+		if opt == nil {
+			return nil, callerError("client", ErrNil)
+		}
 		opt(&o)
 	}
 	h, err := ctx.clientHandle(o.name)
@@ -167,6 +170,24 @@ func newConn(nc net.Conn, ctx *Ctx, h sslHandle, server bool) *Conn {
 	return out
 }
 
+// in is what c holds.
+func (c *Conn) in() *conn {
+	if c == nil || c.c == nil {
+		return noConn
+	}
+	return c.c
+}
+
+// noConn is closed, and never freed.
+var noConn = func() *conn {
+	nc, _ := net.Pipe()
+	nc.Close()
+	c := &conn{nc: nc, ctx: &Ctx{}, finished: true}
+	c.dl.closing = true
+	c.ops.v.Store(opsClosed + 1)
+	return c
+}()
+
 // token is a lock that can be waited for together with the end of the connection or of a context.
 type token chan struct{}
 
@@ -250,7 +271,7 @@ func (c *Conn) Handshake() error { return c.HandshakeContext(context.Background(
 // OpenSSL: SSL_do_handshake(3).
 func (c *Conn) HandshakeContext(ctx context.Context) error {
 	defer runtime.KeepAlive(c)
-	return c.c.handshakeOp(ctx)
+	return c.in().handshakeOp(ctx)
 }
 
 // Read reads up to len(p) bytes of plaintext. io.EOF means that the peer's close_notify came behind
@@ -258,7 +279,7 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 //
 // OpenSSL: SSL_read_ex(3).
 func (c *Conn) Read(p []byte) (int, error) {
-	n, err := c.c.read(p)
+	n, err := c.in().read(p)
 	runtime.KeepAlive(c)
 	return n, err
 }
@@ -268,7 +289,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 //
 // OpenSSL: SSL_write_ex(3).
 func (c *Conn) Write(p []byte) (int, error) {
-	n, err := c.c.write(p)
+	n, err := c.in().write(p)
 	runtime.KeepAlive(c)
 	return n, err
 }
@@ -280,7 +301,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 // OpenSSL: SSL_shutdown(3).
 func (c *Conn) CloseWrite() error {
 	defer runtime.KeepAlive(c)
-	return c.c.closeWrite(context.Background(), "close write")
+	return c.in().closeWrite(context.Background(), "close write")
 }
 
 // Shutdown closes both ways: it sends close_notify and reads until the peer's. Data that comes
@@ -292,7 +313,7 @@ func (c *Conn) CloseWrite() error {
 // OpenSSL: SSL_shutdown(3).
 func (c *Conn) Shutdown(ctx context.Context) error {
 	defer runtime.KeepAlive(c)
-	return c.c.shutdown(ctx)
+	return c.in().shutdown(ctx)
 }
 
 // Close sends close_notify where that is still right, ends every call under way and closes the
@@ -303,7 +324,7 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 // OpenSSL: SSL_shutdown(3).
 func (c *Conn) Close() error {
 	defer runtime.KeepAlive(c)
-	return c.c.close(c)
+	return c.in().close(c)
 }
 
 // GetShutdown returns what really went over the wire: SENT once the bytes of our close_notify left,
@@ -312,9 +333,10 @@ func (c *Conn) Close() error {
 // OpenSSL: SSL_get_shutdown(3).
 func (c *Conn) GetShutdown() ShutdownState {
 	defer runtime.KeepAlive(c)
-	c.c.mu.Lock()
-	defer c.c.mu.Unlock()
-	return c.c.shutdownState()
+	in := c.in()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.shutdownState()
 }
 
 // SetShutdown sets the state without sending anything. SENT: the session is kept, Close sends no
@@ -325,35 +347,36 @@ func (c *Conn) GetShutdown() ShutdownState {
 // OpenSSL: SSL_set_shutdown(3).
 func (c *Conn) SetShutdown(state ShutdownState) error {
 	defer runtime.KeepAlive(c)
-	return c.c.setShutdown(state)
+	return c.in().setShutdown(state)
 }
 
 // End tells how the connection ended; before Close, how it stands.
 func (c *Conn) End() End {
 	defer runtime.KeepAlive(c)
-	c.c.mu.Lock()
-	defer c.c.mu.Unlock()
-	return c.c.endNow()
+	in := c.in()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.endNow()
 }
 
 // NetConn returns the transport, not to be read or written.
-func (c *Conn) NetConn() net.Conn { return c.c.nc }
+func (c *Conn) NetConn() net.Conn { return c.in().nc }
 
 // LocalAddr returns the transport's.
-func (c *Conn) LocalAddr() net.Addr { return c.c.nc.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr { return c.in().nc.LocalAddr() }
 
 // RemoteAddr returns the transport's.
-func (c *Conn) RemoteAddr() net.Addr { return c.c.nc.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr { return c.in().nc.RemoteAddr() }
 
 // SetDeadline sets both deadlines. A passed deadline is os.ErrDeadlineExceeded; the connection can
 // be used again after it, writes too.
-func (c *Conn) SetDeadline(t time.Time) error { return c.c.dl.setUser(t, readSide, writeSide) }
+func (c *Conn) SetDeadline(t time.Time) error { return c.in().dl.setUser(t, readSide, writeSide) }
 
 // SetReadDeadline sets the deadline of Read.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.c.dl.setUser(t, readSide) }
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.in().dl.setUser(t, readSide) }
 
 // SetWriteDeadline sets the deadline of Write.
-func (c *Conn) SetWriteDeadline(t time.Time) error { return c.c.dl.setUser(t, writeSide) }
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.in().dl.setUser(t, writeSide) }
 
 // madeHere is the stack of a Conn's maker in debug mode.
 func madeHere() []uintptr {

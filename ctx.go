@@ -448,16 +448,26 @@ func (c *Ctx) setSessions(h *ctxHandle) error {
 	return nil
 }
 
-// freeze returns the SSL_CTX for a connection.
-func (c *Ctx) freeze() (*ctxHandle, error) {
+// made answers why a Ctx cannot serve.
+func (c *Ctx) made(op string) error {
 	if c == nil {
-		return nil, callerError("connection", ErrNil)
+		return callerError(op, ErrNil)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.h == nil {
-		return nil, configError("a Ctx is made by NewCtx")
+		return configError("a Ctx is made by NewCtx")
 	}
+	return nil
+}
+
+// freeze returns the SSL_CTX for a connection.
+func (c *Ctx) freeze() (*ctxHandle, error) {
+	if err := c.made("connection"); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.frozen = true
 	return c.h, nil
 }

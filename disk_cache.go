@@ -168,6 +168,10 @@ func (c *DiskSessionCache) Put(key string, s *Session) {
 	hash := shortHash([]byte(key))
 	name := fmt.Sprintf("%s-%016x-%x-%s%s", hash, time.Now().UnixNano(), s.Expires().Unix(), shortHash(s.ID()), diskSuffix)
 	sealed := c.sealer.Seal(s.DER(), []byte(key), []byte(name))
+	if len(sealed) == 0 { // no OpenDiskSessionCache
+		c.count(&c.stats.Errors)
+		return
+	}
 	if len(sealed) > maxDiskBytes {
 		c.count(&c.stats.Evicted)
 		return

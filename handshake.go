@@ -489,7 +489,7 @@ const acceptTimeout = 10 * time.Second
 // server asks before it reads, and Request.TLS would be empty.
 func (c *Conn) ConnectionState() tls.ConnectionState {
 	defer runtime.KeepAlive(c)
-	in := c.c
+	in := c.in()
 	if in.accepted && !in.established.Load() {
 		ctx, cancel := context.WithTimeout(context.Background(), acceptTimeout)
 		defer cancel()
@@ -564,7 +564,7 @@ func parseAll(ders [][]byte) ([]*x509.Certificate, error) {
 //
 // OpenSSL: SSL_export_keying_material(3).
 func (c *Conn) ExportKeyingMaterial(label string, context []byte, n int) ([]byte, error) {
-	in := c.c
+	in := c.in()
 	defer in.leave()
 	if err := in.enter("export"); err != nil {
 		return nil, err

@@ -62,8 +62,11 @@ func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 }
 
 func (d *Dialer) dial(ctx context.Context, network, addr string, opts ...ConnOption) (*Conn, error) {
-	if ctx == nil || d.Ctx == nil {
+	if ctx == nil || d == nil {
 		return nil, callerError("dial", ErrNil)
+	}
+	if err := d.Ctx.made("dial"); err != nil {
+		return nil, err
 	}
 	if d.Ctx.serverName() == "" {
 		host, _, err := net.SplitHostPort(addr)
@@ -108,13 +111,24 @@ type listener struct {
 }
 
 // NewListener makes Accept answer with *Conn, servers' ends. The handshake is made by the first Read
-// or Write, so one slow client does not stop Accept.
-func NewListener(inner net.Listener, ctx *Ctx) net.Listener { return &listener{inner, ctx} }
+// or Write, so one slow client does not stop Accept. Where inner or ctx is nil, Accept answers ErrNil.
+func NewListener(inner net.Listener, ctx *Ctx) net.Listener {
+	if inner == nil {
+		inner = noListener{}
+	}
+	return &listener{inner, ctx}
+}
+
+type noListener struct{}
+
+func (noListener) Accept() (net.Conn, error) { return nil, callerError("accept", ErrNil) }
+func (noListener) Close() error              { return callerError("close", ErrNil) }
+func (noListener) Addr() net.Addr            { return &net.TCPAddr{} }
 
 // Listen is NewListener over net.Listen.
 func Listen(network, addr string, ctx *Ctx) (net.Listener, error) {
-	if ctx == nil {
-		return nil, callerError("listen", ErrNil)
+	if err := ctx.made("listen"); err != nil {
+		return nil, err
 	}
 	l, err := net.Listen(network, addr)
 	if err != nil {

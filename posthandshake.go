@@ -24,7 +24,7 @@ import (
 func (c *Conn) KeyUpdate(request bool) error {
 	const op = "key update"
 	defer runtime.KeepAlive(c)
-	in := c.c
+	in := c.in()
 	defer in.leave()
 	if err := in.enter(op); err != nil {
 		return err
@@ -147,7 +147,7 @@ const maxAhead = 64 << 10
 // OpenSSL: SSL_verify_client_post_handshake(3).
 func (c *Conn) RequestClientCert(ctx context.Context) error {
 	defer runtime.KeepAlive(c)
-	return c.c.requestClientCert(ctx)
+	return c.in().requestClientCert(ctx)
 }
 
 func (c *conn) requestClientCert(ctx context.Context) error {

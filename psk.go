@@ -79,7 +79,8 @@ func (c *conn) byPSK() bool {
 //
 // OpenSSL: SSL_set_psk_find_session_callback(3).
 func (c *Conn) PSKIdentity() []byte {
-	c.c.mu.Lock()
-	defer c.c.mu.Unlock()
-	return slices.Clone(c.c.identity)
+	in := c.in()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return slices.Clone(in.identity)
 }

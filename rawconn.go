@@ -75,7 +75,7 @@ func (c *conn) resetByTickets(err error) bool {
 type ConnSSL struct{ c *conn }
 
 // SSL returns what reaches the Conn's SSL.
-func (c *Conn) SSL() ConnSSL { return ConnSSL{c.c} }
+func (c *Conn) SSL() ConnSSL { return ConnSSL{c.in()} }
 
 func (s ConnSSL) do(op string, f func(h sslHandle) error) error {
 	if s.c == nil {
@@ -110,7 +110,7 @@ func (s ConnSSL) SetServerName(name string) error {
 //
 // OpenSSL: SSL_do_handshake(3).
 func (s *RawStep) Run() {
-	if !s.ran {
+	if !s.ran && s.c != nil {
 		s.ran = true
 		s.ret = s.h.handshakeCalling()
 	}
@@ -119,8 +119,10 @@ func (s *RawStep) Run() {
 // Unlocked runs f without the Conn's lock. It is for a callback inside Run: other goroutines, and f
 // itself, may then use the Conn, whose handshake stands still meanwhile.
 func (s *RawStep) Unlocked(f func()) {
-	s.c.mu.Unlock()
-	defer s.c.mu.Lock()
+	if s.c != nil {
+		s.c.mu.Unlock()
+		defer s.c.mu.Lock()
+	}
 	f()
 }
 

@@ -38,8 +38,9 @@ const (
 // MemoryCache is a SessionCache in memory, bounded in sessions and in bytes, that forgets the least
 // recently used first. One for up to 2,047 sessions is one exact LRU; a larger one is split by id
 // into up to 16 of them, each with its share of the bounds. What has expired is never returned, and
-// its memory is given back within a minute of further Puts.
+// its memory is given back within a minute of further Puts. The zero MemoryCache has the default bounds.
 type MemoryCache struct {
+	made   sync.Once
 	seed   maphash.Seed // ids come from peers, who shall not aim at one part
 	shards []*memoryShard
 }
@@ -58,6 +59,12 @@ func NewMemoryCache(max int) *MemoryCache { return NewMemoryCacheSize(max, 0) }
 // NewMemoryCacheSize makes a cache of at most max sessions and maxBytes bytes, the ids and the
 // bookkeeping counted; 0 is DefaultCacheSize, DefaultCacheBytes.
 func NewMemoryCacheSize(max int, maxBytes int64) *MemoryCache {
+	m := &MemoryCache{}
+	m.made.Do(func() { m.split(max, maxBytes) })
+	return m
+}
+
+func (m *MemoryCache) split(max int, maxBytes int64) {
 	if max <= 0 {
 		max = DefaultCacheSize
 	}
@@ -68,7 +75,7 @@ func NewMemoryCacheSize(max int, maxBytes int64) *MemoryCache {
 	for n < maxShards && max >= 2*n*minShard && maxBytes >= int64(2*n*minShardBytes) {
 		n *= 2
 	}
-	m := &MemoryCache{seed: maphash.MakeSeed()}
+	m.seed = maphash.MakeSeed()
 	for i := range n {
 		share := max / n
 		if i < max%n {
@@ -77,14 +84,19 @@ func NewMemoryCacheSize(max int, maxBytes int64) *MemoryCache {
 		m.shards = append(m.shards, &memoryShard{max: share, maxBytes: maxBytes / int64(n),
 			order: list.New(), entries: make(map[string]*list.Element)})
 	}
-	return m
+}
+
+func (m *MemoryCache) parts() []*memoryShard {
+	m.made.Do(func() { m.split(0, 0) })
+	return m.shards
 }
 
 func (m *MemoryCache) shard(id []byte) *memoryShard {
-	if len(m.shards) == 1 {
-		return m.shards[0]
+	parts := m.parts()
+	if len(parts) == 1 {
+		return parts[0]
 	}
-	return m.shards[maphash.Bytes(m.seed, id)%uint64(len(m.shards))]
+	return parts[maphash.Bytes(m.seed, id)%uint64(len(parts))]
 }
 
 // MemoryCacheStats counts what a MemoryCache did since it was made.
@@ -102,7 +114,7 @@ type MemoryCacheStats struct {
 // Stats returns the counters.
 func (m *MemoryCache) Stats() MemoryCacheStats {
 	var sum MemoryCacheStats
-	for _, s := range m.shards {
+	for _, s := range m.parts() {
 		s.mu.Lock()
 		sum.Hits += s.stats.Hits
 		sum.Misses += s.stats.Misses

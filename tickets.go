@@ -96,7 +96,7 @@ func NewSharedTicketKeys(secret []byte, period, grace time.Duration) (*TicketKey
 // next key is past, with 30 seconds for each call there. The first time an error, no keys, more than 256, an empty one,
 // or a Name that has stood for another key is NewProvidedTicketKeys' error; later the keys stay as they are.
 func NewProvidedTicketKeys(ctx context.Context, refresh time.Duration, provide func(context.Context) ([]TicketKey, error)) (*TicketKeys, error) {
-	if provide == nil {
+	if ctx == nil || provide == nil {
 		return nil, callerError("ticket keys", ErrNil)
 	}
 	refresh, _, err := ticketPeriod(refresh, 0)

@@ -348,8 +348,11 @@ func (h sslHandle) clearQueues() {
 }
 
 // dropOutBehind takes back what was sealed behind end, counted as outTotal, and has not left the
-// out-queue.
+// out-queue. Nothing is behind an end that was taken back itself.
 func (h sslHandle) dropOutBehind(end uint64) {
+	if end >= h.outTotal() {
+		return
+	}
 	n := uint64(h.p.out_total) - end
 	h.p.out.end -= C.size_t(n)
 	h.p.out_total = C.uint64_t(end)

@@ -372,6 +372,9 @@ func guard(name string, f func() error) (err error) {
 	return f()
 }
 
+// errGoexit: a function of the application called runtime.Goexit.
+var errGoexit = errors.New("the function ended its goroutine")
+
 // armHello makes the server's SSL stop at the ClientHello when Go has something to say to it, or has
 // said it: what stopped once is held against a second ClientHello.
 func (c *conn) armHello() {

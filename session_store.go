@@ -170,35 +170,51 @@ func (q *storeQueue) push(w *storeWork) {
 func (q *storeQueue) work() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	defer func() {
+		q.workers--
+		if len(q.ready) > 0 { // a function of the cache has ended this goroutine
+			q.workers++
+			go q.work()
+		}
+	}()
 	for len(q.ready) > 0 {
-		w := q.ready[0]
-		q.ready[0] = nil
-		q.ready = q.ready[1:]
-		op := q.begin(w)
-		q.mu.Unlock()
-		err := q.run(w.id, op)
-		q.mu.Lock()
-		w.running = nil
-		close(op.done)
-		switch {
-		case w.next != nil:
-			q.push(w)
-		case err != nil && op.value == nil && time.Now().Before(op.until):
-			q.setNext(w, op)
-			w.queued = true
-			q.resting = append(q.resting, w)
-			if len(q.resting) == 1 {
-				time.AfterFunc(q.rest, q.wake)
-				q.rest = min(2*q.rest, maxStoreRest)
-			}
-		default:
-			q.forget(w)
-		}
-		if err == nil {
-			q.rest = minStoreRest
-		}
+		q.workOne()
 	}
-	q.workers--
+}
+
+// workOne needs mu, which it gives up for the cache.
+func (q *storeQueue) workOne() {
+	w := q.ready[0]
+	q.ready[0] = nil
+	q.ready = q.ready[1:]
+	op := q.begin(w)
+	err := errGoexit
+	defer func() { q.worked(w, op, err) }()
+	q.mu.Unlock()
+	defer q.mu.Lock()
+	err = q.run(w.id, op)
+}
+
+func (q *storeQueue) worked(w *storeWork, op *storeOp, err error) {
+	w.running = nil
+	close(op.done)
+	switch {
+	case w.next != nil:
+		q.push(w)
+	case err != nil && op.value == nil && time.Now().Before(op.until):
+		q.setNext(w, op)
+		w.queued = true
+		q.resting = append(q.resting, w)
+		if len(q.resting) == 1 {
+			time.AfterFunc(q.rest, q.wake)
+			q.rest = min(2*q.rest, maxStoreRest)
+		}
+	default:
+		q.forget(w)
+	}
+	if err == nil {
+		q.rest = minStoreRest
+	}
 }
 
 // wake has the failed Removes tried again.
@@ -217,20 +233,18 @@ func (q *storeQueue) forget(w *storeWork) {
 	q.busy.add(-1)
 }
 
-func (q *storeQueue) run(id string, op *storeOp) error {
+func (q *storeQueue) run(id string, op *storeOp) (err error) {
 	ctx := context.Background()
 	if !q.direct {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, storeTimeout)
 		defer cancel()
 	}
-	err := guard("SessionCache", func() error {
-		if op.value == nil {
-			return q.cache.Remove(ctx, []byte(id))
+	err = errGoexit
+	defer func() {
+		if err == nil {
+			return
 		}
-		return q.cache.Put(ctx, []byte(id), op.value, op.ttl)
-	})
-	if err != nil {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		if op.value == nil {
@@ -238,7 +252,13 @@ func (q *storeQueue) run(id string, op *storeOp) error {
 		} else {
 			q.stats.PutErrors++
 		}
-	}
+	}()
+	err = guard("SessionCache", func() error {
+		if op.value == nil {
+			return q.cache.Remove(ctx, []byte(id))
+		}
+		return q.cache.Put(ctx, []byte(id), op.value, op.ttl)
+	})
 	return err
 }
 
@@ -279,8 +299,9 @@ func (q *storeQueue) get(ctx context.Context, id []byte, take bool) ([]byte, err
 	}
 	answered := make(chan answer, 1)
 	go func() {
-		value, err := ask()
-		answered <- answer{value, err}
+		a := answer{err: errGoexit}
+		defer func() { answered <- a }()
+		a.value, a.err = ask()
 	}()
 	select {
 	case a := <-answered:

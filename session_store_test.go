@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -275,6 +276,33 @@ func TestStorePanicIsAnError(t *testing.T) {
 		q.remove([]byte("a"))
 		time.Sleep(2 * time.Hour)
 		if s := q.statsNow(); s.RemoveErrors == 0 || s.Waiting != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// endingStore's functions end their goroutines, as t.Fatal in a test's cache does.
+type endingStore struct{ scriptedStore }
+
+func (*endingStore) Get(context.Context, []byte) ([]byte, error) { runtime.Goexit(); return nil, nil }
+func (*endingStore) Remove(context.Context, []byte) error        { runtime.Goexit(); return nil }
+func (*endingStore) Put(context.Context, []byte, []byte, time.Duration) error {
+	runtime.Goexit()
+	return nil
+}
+
+func TestStoreEndsItsGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := queueOver(&endingStore{})
+		if _, err := q.get(t.Context(), []byte("a"), false); err == nil || t.Context().Err() != nil {
+			t.Errorf("Get's end: %v", err)
+		}
+		for i := range 2 * storeWorkers { // more than may be lost
+			q.put([]byte{byte(i)}, []byte("value"), time.Hour)
+		}
+		q.remove([]byte("a"))
+		time.Sleep(2 * time.Hour)
+		if s := q.statsNow(); s.PutErrors != 2*storeWorkers || s.RemoveErrors == 0 || s.Waiting != 0 {
 			t.Errorf("%+v", s)
 		}
 	})

@@ -138,7 +138,7 @@ func (c *conn) answerSign(ctx context.Context) error {
 	err := c.unlocked(func() error {
 		done := make(chan answer, 1)
 		go func() {
-			a := answer{err: errors.New("Sign ended its goroutine")}
+			a := answer{err: errGoexit}
 			defer func() { done <- a }()
 			a.err = guard("crypto.Signer", func() (err error) { a.sig, err = request.sign(); return err })
 		}()

@@ -24,7 +24,8 @@ func (c *conn) lookup(ctx context.Context, hello helloInfo) *Session {
 	var s *Session
 	if err == nil && len(der) > 0 {
 		s, _ = ParseSession(der)
-		if s != nil && (!bytes.Equal(s.id(), hello.id) || !bytes.Equal(s.sidContext(), c.ctx.cfg.SessionIDContext) || s.over()) {
+		if s != nil && (!bytes.Equal(s.id(), hello.id) || !bytes.Equal(s.sidContext(), c.ctx.cfg.SessionIDContext) ||
+			c.ctx.auth.judges() && s.over()) {
 			s = nil
 		}
 	}

@@ -57,8 +57,8 @@ type Config struct {
 	ServerName         string
 	InsecureSkipVerify bool
 
-	// ClientAuth is what a server asks of clients; the verifying kinds need roots of their own. A session
-	// is not resumed when the time of the client's certificate is over.
+	// ClientAuth is what a server asks of clients; the verifying kinds need roots of their own. Those
+	// resume no session when the time of the client's certificate is over.
 	ClientAuth   tls.ClientAuthType
 	ClientCAFile string
 	ClientCADir  string
@@ -380,7 +380,7 @@ func (c *Ctx) loadTrust() (err error) {
 			c.names = newCANames(pem)
 		}
 	}
-	if c.auth&verifyPeer != 0 && c.auth&verifyAcceptAny == 0 && !given {
+	if c.auth.judges() && !given {
 		return configError("ClientAuth verifies, and no ClientCA is given")
 	}
 	return nil
@@ -440,7 +440,7 @@ func (c *Ctx) setSessions(h *ctxHandle) error {
 	if cfg.KeyLogWriter != nil {
 		flags |= ctxKeyLog
 	}
-	if c.auth&verifyPeer != 0 {
+	if c.auth.judges() {
 		flags |= ctxClientCerts
 	}
 	h.setCacheMode(mode)

@@ -532,7 +532,7 @@ func (c *conn) connectionState(done bool) (tls.ConnectionState, error) {
 		s.PeerCertificates = nil
 		return s, err
 	}
-	asked := !c.server && !c.ctx.cfg.InsecureSkipVerify || c.server && c.ctx.auth&verifyPeer != 0 && c.ctx.auth&verifyAcceptAny == 0
+	asked := !c.server && !c.ctx.cfg.InsecureSkipVerify || c.server && c.ctx.auth.judges()
 	if c.raw != nil {
 		asked = c.h.verifyMode()&verifyPeer != 0
 	}

@@ -355,14 +355,15 @@ func TestSessionOfExpiredCertificate(t *testing.T) {
 	}
 }
 
-// A client's neither: the server makes a full handshake, as crypto/tls's does.
+// A client's neither where the server judges it: it makes a full handshake. Where a full handshake takes any
+// certificate, so does a resumption.
 func TestSessionOfExpiredClientCertificate(t *testing.T) {
 	forEachKind(t, func(t *testing.T, k kind) {
 		t.Parallel()
 		for _, test := range []struct {
 			auth tls.ClientAuthType
-			code int // of the full handshake: X509_V_ERR_CERT_HAS_EXPIRED
-		}{{tls.RequireAndVerifyClientCert, 10}, {tls.RequireAnyClientCert, 0}} {
+			code int // of the full handshake: X509_V_ERR_CERT_HAS_EXPIRED; 0: a resumption
+		}{{tls.RequireAndVerifyClientCert, 10}, {tls.VerifyClientCertIfGiven, 10}, {tls.RequireAnyClientCert, 0}} {
 			cert, root, end := shortLived(t)
 			log := &sessionLog{}
 			ccfg, scfg := clientConfig(k.version), serverConfig(t, k.version)
@@ -378,8 +379,8 @@ func TestSessionOfExpiredClientCertificate(t *testing.T) {
 			_, err := handshakes(t, c, s)
 			var verify *openssl.VerifyError
 			switch errors.As(err, &verify); {
-			case s.ConnectionState().DidResume:
-				t.Errorf("%v: resumed", test.auth)
+			case s.ConnectionState().DidResume != (test.code == 0):
+				t.Errorf("%v: resumed %v", test.auth, s.ConnectionState().DidResume)
 			case test.code == 0 && err != nil, test.code != 0 && (verify == nil || verify.Code != test.code):
 				t.Errorf("%v: the server's handshake: %v", test.auth, err)
 			}

@@ -14,6 +14,9 @@ import (
 // verifyMode is libssl's SSL_VERIFY_ bits and one of ours.
 type verifyMode int
 
+// judges reports whether a certificate that does not verify is refused.
+func (m verifyMode) judges() bool { return m&verifyPeer != 0 && m&verifyAcceptAny == 0 }
+
 const (
 	verifyNone      verifyMode = 0
 	verifyPeer      verifyMode = 1

@@ -48,7 +48,8 @@ type Config struct {
 	// errors.ErrUnsupported.
 	Properties string
 
-	// The roots that a client trusts; all three empty: the system's. A folder is read whole.
+	// The roots that a client trusts; all three empty: the system's. A folder is read whole, and may hold
+	// other files too; a file or PEM without a certificate is ErrConfig.
 	RootCAFile string
 	RootCADir  string
 	RootCAPEM  []byte

@@ -153,19 +153,41 @@ func TestBadCertificates(t *testing.T) {
 	}
 }
 
-// TestErrorsNameFiles: an error about what a file holds says which file.
+// TestErrorsNameFiles: an error about what a file holds says which file, where another source of roots has
+// what it should.
 func TestErrorsNameFiles(t *testing.T) {
 	folder := t.TempDir()
 	file := writeFile(t, folder, "garbage", []byte("no certificate"))
+	broken := writeFile(t, folder, "broken", []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"))
+	good := testcert.Root().PEM
 	for name, load := range map[string]func() error{
 		"LoadX509KeyPair": func() error { _, err := openssl.LoadX509KeyPair(file, file); return err },
 		"RootCAFile":      func() error { _, err := openssl.NewCtx(&openssl.Config{RootCAFile: file}); return err },
 		"RootCADir":       func() error { _, err := openssl.NewCtx(&openssl.Config{RootCADir: folder}); return err },
 		"ClientCAFile":    func() error { _, err := openssl.NewCtx(&openssl.Config{ClientCAFile: file}); return err },
+		"RootCAFile beside PEM": func() error {
+			_, err := openssl.NewCtx(&openssl.Config{RootCAFile: file, RootCAPEM: good})
+			return err
+		},
+		"broken RootCAFile beside PEM": func() error {
+			_, err := openssl.NewCtx(&openssl.Config{RootCAFile: broken, RootCAPEM: good})
+			return err
+		},
+		"ClientCAFile beside PEM": func() error {
+			_, err := openssl.NewCtx(&openssl.Config{ClientCAFile: file, ClientCAPEM: good})
+			return err
+		},
 	} {
 		if err := load(); err == nil || !strings.Contains(err.Error(), folder) {
 			t.Errorf("%s: %v, which does not name %s", name, err, folder)
 		}
+	}
+	root := writeFile(t, t.TempDir(), "root.pem", good)
+	if _, err := openssl.NewCtx(&openssl.Config{RootCAFile: root, RootCAPEM: []byte("no certificate")}); !errors.Is(err, openssl.ErrConfig) {
+		t.Errorf("RootCAPEM without a certificate beside RootCAFile: %v", err)
+	}
+	if _, err := openssl.NewCtx(&openssl.Config{RootCAFile: root, RootCADir: folder}); err != nil {
+		t.Errorf("a folder without a certificate beside RootCAFile: %v", err)
 	}
 }
 

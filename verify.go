@@ -4,10 +4,11 @@ package openssl
 
 import (
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 )
 
@@ -49,13 +50,19 @@ func loadRoots(file, dir string, pem []byte) (*store, error) {
 		return nil, err
 	}
 	total := 0
-	add := func(pem []byte) error {
+	add := func(from string, pem []byte) error {
 		n, err := st.addPEM(pem)
 		total += n
+		if e := (*Error)(nil); errors.As(err, &e) {
+			e.Err = fmt.Errorf("%s: %w", from, e.Err)
+		}
+		if err == nil && n == 0 {
+			return configError("no certificate among the roots of %s", from)
+		}
 		return err
 	}
 	if len(pem) > 0 {
-		if err := add(pem); err != nil {
+		if err := add("the PEM given", pem); err != nil {
 			return nil, err
 		}
 	}
@@ -64,7 +71,7 @@ func loadRoots(file, dir string, pem []byte) (*store, error) {
 		if err != nil {
 			return nil, callerError("roots", err)
 		}
-		if err := add(pem); err != nil {
+		if err := add(file, pem); err != nil {
 			return nil, err
 		}
 	}
@@ -74,22 +81,14 @@ func loadRoots(file, dir string, pem []byte) (*store, error) {
 			return nil, callerError("roots", err)
 		}
 		for _, e := range entries {
-			if pem, err := os.ReadFile(filepath.Join(dir, e.Name())); err == nil {
-				add(pem) // a folder of roots may hold other files too
+			name := filepath.Join(dir, e.Name())
+			if pem, err := os.ReadFile(name); err == nil {
+				add(name, pem) // a folder of roots may hold other files too
 			}
 		}
 	}
 	if total == 0 {
-		var from []string
-		for _, name := range []string{file, dir} {
-			if name != "" {
-				from = append(from, name)
-			}
-		}
-		if len(pem) > 0 {
-			from = append(from, "the PEM given")
-		}
-		return nil, configError("no certificate among the roots of %s", strings.Join(from, ", "))
+		return nil, configError("no certificate among the roots of %s", dir)
 	}
 	return st, nil
 }

@@ -260,7 +260,8 @@ func (c *conn) leave() {
 	}
 }
 
-// Handshake makes the handshake if it is not made; Read and Write call it.
+// Handshake makes the handshake if it is not made; Read and Write call it. It has no time limit of its own:
+// SetDeadline or HandshakeContext bound the wait for a silent peer.
 //
 // OpenSSL: SSL_do_handshake(3).
 func (c *Conn) Handshake() error { return c.HandshakeContext(context.Background()) }

@@ -70,6 +70,9 @@ type Config struct {
 	// says, and not in the handshake. TLS 1.2 asks in the handshake, as ever.
 	PostHandshakeAuth bool
 
+	// NextProtos are offered, and by a server chosen from, the first in its own order (ALPN, RFC 7301). Without
+	// one in common the server refuses with no_application_protocol; but one that names h2 lets a client in that
+	// names http/1.1 alone, as crypto/tls does. Where either end names none, NegotiatedProtocol is empty.
 	NextProtos []string
 
 	// MinVersion is tls.VersionTLS12 by default. An openssl.cnf that is stricter wins.

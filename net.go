@@ -35,7 +35,8 @@ func looksNumeric(s string) bool {
 	return s != "" && s[0] >= '0' && s[0] <= '9' || strings.IndexByte(s, ':') >= 0
 }
 
-// Dial connects to addr and makes the handshake. ServerName is the address's host by default.
+// Dial connects to addr and makes the handshake. ServerName is the address's host by default. It has no
+// time limit of its own: a server that is silent behind TCP's accept keeps it; DialContext has its caller's.
 func Dial(network, addr string, ctx *Ctx, opts ...ConnOption) (*Conn, error) {
 	return DialContext(context.Background(), network, addr, ctx, opts...)
 }

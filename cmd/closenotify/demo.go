@@ -14,7 +14,7 @@ import (
 
 func newDemo() *cobra.Command {
 	var asJSON bool
-	var storeURL, diagram, page string
+	var storeURL, diagram, html string
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show every ending on four protocols, in this process",
@@ -30,10 +30,14 @@ func newDemo() *cobra.Command {
 			if diagram != "" && asJSON {
 				return usagef("--diagram and --json exclude each other")
 			}
+			page, err := openPage(html)
+			if err != nil {
+				return err
+			}
+			defer page.close()
 			var cache openssl.SessionCache
 			var store *sharedStore
 			if storeURL != "" {
-				var err error
 				if store, err = openStore(cmd.Context(), storeURL); err != nil {
 					return err
 				}
@@ -58,13 +62,13 @@ func newDemo() *cobra.Command {
 			if err == nil && store != nil && !asJSON {
 				_, err = fmt.Fprintf(out, "\n%s\n", store.summary())
 			}
-			return errors.Join(err, writePage(page, report.WritePage))
+			return errors.Join(err, page.write(report.WritePage))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON")
 	cmd.Flags().StringVar(&diagram, "diagram", "", "draw each ending on one `protocol`, not tables")
 	cmd.Flags().Lookup("diagram").NoOptDefVal = demo.Protos()[len(demo.Protos())-1]
-	cmd.Flags().StringVar(&page, "html", "", htmlHelp)
+	cmd.Flags().StringVar(&html, "html", "", htmlHelp)
 	cmd.Flags().StringVar(&storeURL, "store", "", "keep the server's sessions in a Redis, `redis://HOST:PORT/DB`, not in libssl's cache")
 	return cmd
 }

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"golang.org/x/term"
@@ -17,16 +19,54 @@ func writeJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// writePage writes a page to a file; no name, no page.
-func writePage(name string, write func(io.Writer) error) error {
+// page is a file that shows the result of a work which begins when it is open; nil for no name.
+type page struct {
+	file *os.File
+	made bool // by us, and still empty
+}
+
+func openPage(name string) (*page, error) {
 	if name == "" {
+		return nil, nil
+	}
+	_, err := os.Lstat(name)
+	made := errors.Is(err, fs.ErrNotExist)
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	return &page{file, made}, nil
+}
+
+// write puts the page in place of what the file had.
+func (p *page) write(write func(io.Writer) error) error {
+	if p == nil {
 		return nil
 	}
 	var b bytes.Buffer
 	if err := write(&b); err != nil {
 		return err
 	}
-	return os.WriteFile(name, b.Bytes(), 0o644)
+	info, err := p.file.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		err = p.file.Truncate(0)
+	}
+	if err != nil {
+		return err
+	}
+	p.made = false
+	_, err = p.file.Write(b.Bytes())
+	return errors.Join(err, p.file.Close())
+}
+
+func (p *page) close() {
+	if p == nil {
+		return
+	}
+	p.file.Close()
+	if p.made {
+		os.Remove(p.file.Name())
+	}
 }
 
 const htmlHelp = "write a page with a diagram of each, too, to `FILE`"

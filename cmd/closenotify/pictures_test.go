@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
 	"image/png"
@@ -50,7 +51,6 @@ func TestDemoDiagram(t *testing.T) {
 	tool(t, "", "demo", "--diagram=tls14").wantError(t, exitUsage, "tls13-stateless", "tls14")
 	tool(t, "", "demo", "--diagram", "--json").wantError(t, exitUsage, "exclude")
 	tool(t, "", "probe", "--diagram", "--json", "a:1").wantError(t, exitUsage, "exclude")
-	tool(t, "", "demo", "--html", filepath.Join(t.TempDir(), "no", "such")).wantError(t, exitFailed, "no such file")
 }
 
 // hostile is what a server says that would like to run in the reader's browser and on his terminal.
@@ -72,6 +72,34 @@ func hostileServer(t *testing.T) string {
 		closeWrite(raw)
 		io.Copy(io.Discard, raw)
 	})
+}
+
+// TestPageFirst: a file that cannot be made is told before any work, and work that fails leaves what was there.
+func TestPageFirst(t *testing.T) {
+	t.Parallel()
+	connections := make(chan struct{}, 10)
+	target := server(t, func(net.Conn) { connections <- struct{}{} })
+	folder := t.TempDir()
+	for _, args := range [][]string{{"demo"}, {"probe", "--insecure", target}} {
+		r := tool(t, "", append(args, "--html", filepath.Join(folder, "no", "such"))...)
+		r.wantError(t, exitFailed, "no such file")
+		if r.Stdout != "" || len(connections) != 0 {
+			t.Errorf("%v: %d connections, standard output %q", args, len(connections), r.Stdout)
+		}
+	}
+	kept, none := filepath.Join(folder, "kept.html"), filepath.Join(folder, "none.html")
+	if err := os.WriteFile(kept, []byte("an older page"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{kept, none} {
+		tool(t, "", "probe", "--insecure", "--html", file, target).wantError(t, exitFailed, "handshake")
+	}
+	if text, err := os.ReadFile(kept); err != nil || string(text) != "an older page" {
+		t.Errorf("the older page: %q, %v", text, err)
+	}
+	if _, err := os.Stat(none); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a page of a probe that failed: %v", err)
+	}
 }
 
 // TestProbeDiagram: the probe's own moves and the server's, and nothing for the terminal to obey.

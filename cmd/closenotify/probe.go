@@ -18,7 +18,7 @@ import (
 func newProbe() *cobra.Command {
 	var o probe.Options
 	var asJSON, diagram, tls12, tls13 bool
-	var certFile, keyFile, page string
+	var certFile, keyFile, html string
 	cmd := &cobra.Command{
 		Use:   "probe HOST:PORT",
 		Short: "Tell how a live server ends connections",
@@ -75,6 +75,11 @@ func newProbe() *cobra.Command {
 					return err
 				}
 			}
+			page, err := openPage(html)
+			if err != nil {
+				return err
+			}
+			defer page.close()
 			show := progressTo(cmd.ErrOrStderr())
 			report, err := probe.Run(cmd.Context(), o, show.step)
 			show.clear()
@@ -89,14 +94,14 @@ func newProbe() *cobra.Command {
 			default:
 				err = report.WriteText(cmd.OutOrStdout())
 			}
-			return errors.Join(err, writePage(page, report.WritePage))
+			return errors.Join(err, page.write(report.WritePage))
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.BoolVar(&asJSON, "json", false, "print one line of JSON")
 	f.BoolVar(&diagram, "diagram", false, "draw what passed in each check")
-	f.StringVar(&page, "html", "", htmlHelp)
+	f.StringVar(&html, "html", "", htmlHelp)
 	f.StringVar(&o.Request, "send", "", "the request, sent as it is (default: a GET of HTTP/1.0; with --starttls the protocol's goodbye)")
 	f.StringVar(&o.StartTLS, "starttls", "", "ask in clear text for TLS: "+strings.Join(starttls.Names(), ", "))
 	f.StringSliceVar(&o.ALPN, "alpn", nil, "protocols to offer, the first preferred, with commas between them")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,9 @@ func newProbe() *cobra.Command {
 			}
 			if cmd.Flags().Changed("send") && o.Request == "" {
 				return usagef("--send needs a text")
+			}
+			if cmd.Flags().Changed("alpn") && (len(o.ALPN) == 0 || slices.Contains(o.ALPN, "")) {
+				return usagef("--alpn needs protocols, none of them empty")
 			}
 			if o.StartTLS != "" && !starttls.Known(o.StartTLS) {
 				return usagef("--starttls is one of %s, not %q", strings.Join(starttls.Names(), ", "), o.StartTLS)

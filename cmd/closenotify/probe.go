@@ -87,6 +87,9 @@ func newProbe() *cobra.Command {
 			show := progressTo(cmd.ErrOrStderr())
 			report, err := probe.Run(cmd.Context(), o, show.step)
 			show.clear()
+			if refused := (*openssl.VerifyError)(nil); errors.As(err, &refused) {
+				err = fmt.Errorf("%w (--insecure probes without verifying)", err)
+			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", o.Target, err)
 			}

@@ -340,6 +340,7 @@ func TestProbeWithoutConnection(t *testing.T) {
 		{"version", strict, []string{"--insecure", "--tls1.2"}, "protocol_version"},
 		{"an authority that nobody knows", trusted, nil, "certificate verify failed"},
 		{"no such host", "host.invalid:443", []string{"--insecure"}, "host.invalid"},
+		{"an authority that nobody knows, and what to do", trusted, nil, "--insecure"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

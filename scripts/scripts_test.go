@@ -456,3 +456,17 @@ func TestTestTakesNoArguments(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestUsageLines: a flag that there is not gets the script's second line, and status 2.
+func TestUsageLines(t *testing.T) {
+	for _, name := range []string{"bogo", "dropin", "features", "matrix", "peers", "pictures", "tools"} {
+		cmd := exec.Command("./"+name, "--bogus")
+		var stdout, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		cmd.Run()
+		got := result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+		if got.status != 2 || got.stdout != "" || !strings.HasPrefix(got.stderr, "usage: scripts/"+name+" ") || strings.Count(got.stderr, "\n") != 1 {
+			t.Errorf("scripts/%s --bogus: %+v", name, got)
+		}
+	}
+}

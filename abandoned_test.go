@@ -29,6 +29,20 @@ func forget(t *testing.T, nc net.Conn, client *openssl.Ctx, server *openssl.Conn
 	}
 }
 
+// abandonedConns tells of the Conns that are found until the test ends, those that other tests left too.
+func abandonedConns(t *testing.T) <-chan openssl.Abandoned {
+	t.Helper()
+	found := make(chan openssl.Abandoned, 64)
+	openssl.OnAbandoned(func(a openssl.Abandoned) {
+		select {
+		case found <- a:
+		default: // of another test
+		}
+	})
+	t.Cleanup(func() { openssl.OnAbandoned(nil) })
+	return found
+}
+
 // awaitAbandoned runs the collector until the Conn with this address was found.
 func awaitAbandoned(t *testing.T, found <-chan openssl.Abandoned, local string) openssl.Abandoned {
 	t.Helper()
@@ -50,14 +64,7 @@ func awaitAbandoned(t *testing.T, found <-chan openssl.Abandoned, local string) 
 // TestAbandoned: a Conn that is dropped without Close is found, counted and named; nothing is sent
 // for it, and its sessions follow the policy.
 func TestAbandoned(t *testing.T) {
-	found := make(chan openssl.Abandoned, 64)
-	openssl.OnAbandoned(func(a openssl.Abandoned) {
-		select {
-		case found <- a:
-		default: // of another test
-		}
-	})
-	t.Cleanup(func() { openssl.OnAbandoned(nil) })
+	found := abandonedConns(t)
 	type result struct {
 		Peer                       string
 		Sent, Abandoned, Resumable bool // of the End

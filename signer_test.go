@@ -338,6 +338,7 @@ func TestSignerSlow(t *testing.T) {
 			free <- true
 
 			// Dropped while it signs: the collector frees what is paused.
+			found := abandonedConns(t)
 			a, b := tcpEnds(t)
 			go func() { clientOver(t, a, client).HandshakeContext(deadline(t)) }()
 			dropped, err := openssl.Server(b, ctx)
@@ -348,6 +349,7 @@ func TestSignerSlow(t *testing.T) {
 			go func() { <-asked; cancel() }()
 			dropped.HandshakeContext(short)
 			free <- true
+			awaitAbandoned(t, found, b.LocalAddr().String())
 		})
 	}
 }

@@ -46,50 +46,85 @@ type Conversation struct {
 // Open opens what both ends have sent, each from its first byte. The key log
 // has the format of SSLKEYLOGFILE and may speak of other connections too.
 func Open(keyLog string, client, server []byte) (*Conversation, error) {
-	c := &Conversation{}
-	streams := [2][]record.Record{}
-	for side, stream := range [][]byte{client, server} {
-		var err error
-		if streams[side], c.Tail[side], err = record.Split(stream); err != nil {
-			return nil, fmt.Errorf("cleartext: the %v: %w", Side(side), err)
-		}
+	b, err := begin(keyLog, client, server)
+	if err != nil {
+		return nil, err
 	}
-	clientRandom, _, ok := hello(streams[Client], 1)
-	if !ok {
-		return nil, errors.New("cleartext: the client's stream begins with no ClientHello")
-	}
-	serverRandom, suite, ok := hello(streams[Server], 2)
-	if !ok {
-		return nil, errors.New("cleartext: the server's stream begins with no ServerHello")
-	}
-	if suite != aes128GCM12 && suite != aes128GCM13 {
-		return nil, fmt.Errorf("cleartext: cipher suite %#04x", suite)
-	}
-	log := parseLog(keyLog, clientRandom)
-	if suite == aes128GCM12 {
-		master := log["CLIENT_RANDOM"]
-		if master == nil {
-			return nil, errors.New("cleartext: the key log lacks the connection")
-		}
-		for side := range c.keys {
-			c.keys[side] = keys12(master, clientRandom, serverRandom, Side(side))
-			if err := c.open12(Side(side), streams[side]); err != nil {
-				return nil, err
+	c := &Conversation{Tail: b.tail}
+	for _, side := range []Side{Client, Server} {
+		if b.suite == aes128GCM12 {
+			if c.keys[side], err = b.keys12(side); err == nil {
+				err = c.open12(side, b.records[side])
+			}
+		} else {
+			var handshake *keys
+			handshake, err = b.keys13(side, "HANDSHAKE_TRAFFIC_SECRET")
+			if err == nil {
+				c.keys[side], err = b.keys13(side, "TRAFFIC_SECRET_0")
+			}
+			if err == nil {
+				err = c.open13(side, b.records[side], handshake)
 			}
 		}
-		return c, nil
-	}
-	for side, name := range []string{"CLIENT", "SERVER"} {
-		handshake, traffic := log[name+"_HANDSHAKE_TRAFFIC_SECRET"], log[name+"_TRAFFIC_SECRET_0"]
-		if handshake == nil || traffic == nil {
-			return nil, errors.New("cleartext: the key log lacks the connection")
-		}
-		c.keys[side] = trafficKeys(traffic)
-		if err := c.open13(Side(side), streams[side], trafficKeys(handshake)); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
 	return c, nil
+}
+
+// beginning is what the hellos and the key log tell of a connection.
+type beginning struct {
+	records [2][]record.Record
+	tail    [2][]byte
+	random  [2][]byte
+	suite   int
+	secrets map[string][]byte
+}
+
+func begin(keyLog string, client, server []byte) (*beginning, error) {
+	b := &beginning{}
+	for side, stream := range [][]byte{client, server} {
+		var err error
+		if b.records[side], b.tail[side], err = record.Split(stream); err != nil {
+			return nil, fmt.Errorf("cleartext: the %v: %w", Side(side), err)
+		}
+	}
+	var ok bool
+	if b.random[Client], _, ok = hello(b.records[Client], 1); !ok {
+		return nil, errors.New("cleartext: the client's stream begins with no ClientHello")
+	}
+	if b.random[Server], b.suite, ok = hello(b.records[Server], 2); !ok {
+		return nil, errors.New("cleartext: the server's stream begins with no ServerHello")
+	}
+	if b.suite != aes128GCM12 && b.suite != aes128GCM13 {
+		return nil, fmt.Errorf("cleartext: cipher suite %#04x", b.suite)
+	}
+	b.secrets = parseLog(keyLog, b.random[Client])
+	return b, nil
+}
+
+func (b *beginning) secret(label string) ([]byte, error) {
+	if secret := b.secrets[label]; secret != nil {
+		return secret, nil
+	}
+	return nil, errors.New("cleartext: the key log lacks the connection")
+}
+
+func (b *beginning) keys12(side Side) (*keys, error) {
+	master, err := b.secret("CLIENT_RANDOM")
+	if err != nil {
+		return nil, err
+	}
+	return keys12(master, b.random[Client], b.random[Server], side), nil
+}
+
+func (b *beginning) keys13(side Side, label string) (*keys, error) {
+	secret, err := b.secret([...]string{"CLIENT_", "SERVER_"}[side] + label)
+	if err != nil {
+		return nil, err
+	}
+	return trafficKeys(secret), nil
 }
 
 const (
@@ -178,35 +213,18 @@ func (c *Conversation) Seal(side Side, typ record.Type, body []byte) []byte {
 // with index n under them. Both ends' hellos must have come; in TLS 1.2 the key log, too, must know the
 // connection by then.
 func SealHandshake(keyLog string, client, server []byte, side Side, n uint64, typ record.Type, body []byte) ([]byte, error) {
-	streams := [2][]record.Record{}
-	for side, stream := range [][]byte{client, server} {
-		var err error
-		if streams[side], _, err = record.Split(stream); err != nil {
-			return nil, fmt.Errorf("cleartext: the %v: %w", Side(side), err)
-		}
+	b, err := begin(keyLog, client, server)
+	if err != nil {
+		return nil, err
 	}
-	clientRandom, _, ok := hello(streams[Client], 1)
-	serverRandom, suite, ok2 := hello(streams[Server], 2)
-	if !ok || !ok2 {
-		return nil, errors.New("cleartext: a hello is missing")
-	}
-	log := parseLog(keyLog, clientRandom)
 	var k *keys
-	switch suite {
-	case aes128GCM12:
-		master := log["CLIENT_RANDOM"]
-		if master == nil {
-			return nil, errors.New("cleartext: the key log lacks the connection")
-		}
-		k = keys12(master, clientRandom, serverRandom, side)
-	case aes128GCM13:
-		secret := log[[...]string{"CLIENT", "SERVER"}[side]+"_HANDSHAKE_TRAFFIC_SECRET"]
-		if secret == nil {
-			return nil, errors.New("cleartext: the key log lacks the connection")
-		}
-		k = trafficKeys(secret)
-	default:
-		return nil, fmt.Errorf("cleartext: cipher suite %#04x", suite)
+	if b.suite == aes128GCM12 {
+		k, err = b.keys12(side)
+	} else {
+		k, err = b.keys13(side, "HANDSHAKE_TRAFFIC_SECRET")
+	}
+	if err != nil {
+		return nil, err
 	}
 	k.seq = n
 	return k.seal(typ, body), nil

@@ -454,25 +454,23 @@ func (c *Ctx) setSessions(h *ctxHandle) error {
 
 // made answers why a Ctx cannot serve.
 func (c *Ctx) made(op string) error {
+	_, err := c.handle(op, false)
+	return err
+}
+
+// freeze returns the SSL_CTX for a connection.
+func (c *Ctx) freeze() (*ctxHandle, error) { return c.handle("connection", true) }
+
+func (c *Ctx) handle(op string, freeze bool) (*ctxHandle, error) {
 	if c == nil {
-		return callerError(op, ErrNil)
+		return nil, callerError(op, ErrNil)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.h == nil {
-		return configError("a Ctx is made by NewCtx")
+		return nil, configError("a Ctx is made by NewCtx")
 	}
-	return nil
-}
-
-// freeze returns the SSL_CTX for a connection.
-func (c *Ctx) freeze() (*ctxHandle, error) {
-	if err := c.made("connection"); err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.frozen = true
+	c.frozen = c.frozen || freeze
 	return c.h, nil
 }
 

@@ -24,7 +24,7 @@ import (
 )
 
 // long bounds what must happen: gnutls-cli takes 25 s for 10 MB alone, and four times that on a busy machine.
-// brief is the silence that counts as waiting, which nothing is asserted of.
+// Twice brief is the silence that counts as waiting, which nothing is asserted of, and a handshake's time in a probe.
 const (
 	long  = 6 * time.Minute
 	brief = 2 * time.Second

@@ -9,7 +9,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +87,7 @@ func clean(t *testing.T, p peer, role string, end openssl.End, err error) {
 func tryServer(t *testing.T, pl *place, tool string, p peer) {
 	addr := p.server(t, pl)
 	var report struct{ Checks map[string]any }
-	out, err := bounded(t, nil, tool, "probe", "--json", "--insecure", "--timeout", brief.String(), addr)
+	out, err := bounded(t, nil, tool, "probe", "--json", "--insecure", "--timeout", (2 * brief).String(), addr)
 	if err != nil {
 		t.Fatalf("probe: %v, %s", err, stderr(err))
 	}
@@ -267,6 +269,7 @@ func trySend(t *testing.T, pl *place, _ string, p peer) {
 		end openssl.End
 		err error
 	}
+	hasRead := filepath.Join(t.TempDir(), "read")
 	served := make(chan result, 1)
 	go func() {
 		for {
@@ -282,7 +285,7 @@ func trySend(t *testing.T, pl *place, _ string, p peer) {
 				c.Close()
 				continue
 			}
-			err = answerSend(c, p, len(pl.content))
+			err = answerSend(c, p, len(pl.content), hasRead)
 			end := c.End()
 			c.Close()
 			if errors.Is(err, errNothing) {
@@ -298,6 +301,9 @@ func trySend(t *testing.T, pl *place, _ string, p peer) {
 		got, err = sendThrough(t, pl, p, p.through(t, pl, l.Addr().String()))
 	} else {
 		command := fill(p.send, pl, port, pl.ca)
+		for i := range command {
+			command[i] = strings.ReplaceAll(command[i], "{read}", hasRead)
+		}
 		if got, err = bounded(t, pl.content, command[0], command[1:]...); err != nil {
 			err = fmt.Errorf("%w: %s", err, stderr(err))
 		}
@@ -313,25 +319,24 @@ func trySend(t *testing.T, pl *place, _ string, p peer) {
 
 var errNothing = errors.New("the client sent nothing")
 
-// answerSend is our server's side: it reads what the client sends, up to its close_notify where it says one,
-// sends it back, and ends clean.
-func answerSend(c *openssl.Conn, p peer, size int) error {
+// answerSend is our server's side: it reads what the client sends and makes the file hasRead, reads on up to the
+// client's close_notify where it says one, sends all of it back, and ends clean.
+func answerSend(c *openssl.Conn, p peer, size int, hasRead string) error {
 	if p.http {
 		return answerHTTP(c)
 	}
-	var all []byte
-	var err error
-	if p.sendNow {
-		all = make([]byte, size)
-		_, err = io.ReadFull(c, all)
-	} else {
-		all, err = io.ReadAll(c)
-	}
-	switch {
-	case len(all) == 0:
+	all := make([]byte, size)
+	n, err := io.ReadFull(c, all)
+	if n == 0 {
 		return errNothing
-	case err != nil:
-		return fmt.Errorf("reading, %d bytes: %w", len(all), err)
+	}
+	if err := errors.Join(err, os.WriteFile(hasRead, nil, 0o600)); err != nil {
+		return fmt.Errorf("reading, %d bytes: %w", n, err)
+	}
+	if !p.sendNow {
+		if rest, err := io.ReadAll(c); err != nil || len(rest) > 0 {
+			return fmt.Errorf("behind what it was given: %d bytes, %w", len(rest), err)
+		}
 	}
 	if _, err := c.Write(all); err != nil {
 		return fmt.Errorf("writing: %w", err)

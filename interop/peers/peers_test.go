@@ -27,8 +27,9 @@ type peer struct {
 
 	// A client that gets https://localhost:{port}/, with {ca} to trust.
 	get []string
-	// A client that sends its standard input, and then writes what it gets to its standard output. sendNow: it
-	// says no close_notify between. http: it does so in requests and responses.
+	// A client that sends its standard input, and then writes what it gets to its standard output. {read} is there
+	// when our server has read all. sendNow: it says no close_notify between. http: it does so in requests and
+	// responses.
 	send               []string
 	sendNow, http      bool
 	through            func(t *testing.T, p *place, target string) (addr string) // a proxy that is the client
@@ -180,9 +181,9 @@ func peers() []peer {
 				})
 			}, echoNow: true,
 			get: shell(getRequest + gnutls),
-			// It leaves when nothing came for 2 s behind the end of its input: all of it is to be read before. And it
-			// writes byte by byte, which a file takes faster than a pipe.
-			send: shell("f=$(mktemp {dir}/gnutls.XXXXXX) && { cat; sleep 5; } | " + gnutls + " >$f && cat $f")},
+			// It leaves when nothing came for 2 s behind the end of its input, which therefore waits until all of it has
+			// been read. And it writes byte by byte, which a file takes faster than a pipe.
+			send: shell("f=$(mktemp {dir}/gnutls.XXXXXX) && { cat; until [ -e {read} ]; do sleep 0.1; done; } | " + gnutls + " >$f && cat $f")},
 		{name: "NSS", debian: "libnss3-tools", needs: []string{"tstclnt", "selfserv", "certutil", "pk12util"}, noServer: unlessAlone("selfserv"),
 			version: []string{"dpkg-query", "-W", "-f", "libnss3 ${Version}\n", "libnss3"},
 			server: func(t *testing.T, p *place) string {

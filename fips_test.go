@@ -117,6 +117,22 @@ func TestFIPSDefault(t *testing.T) {
 	}
 	fipsShakes(t, "")
 	fipsShakes(t, "fips=yes")
+	// A crypto.Signer signs outside of the module.
+	k := testcert.Server()
+	signer, err := openssl.SignerCertificate(k.ChainDER, k.TLS.PrivateKey.(crypto.Signer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signerRefused(t, signer, "")
+	signerRefused(t, signer, "fips=yes")
+	signerRefused(t, signer, "?provider=base")
+	// But where the Ctx takes fips=yes back: here nothing else is left, so the handshake fails later.
+	for _, properties := range []string{"-fips", "fips=no", "?provider=base, FIPS != yes"} {
+		cfg := &openssl.Config{Certificates: []*openssl.Certificate{signer}, Properties: properties}
+		if _, err := openssl.NewCtx(cfg); err != nil && strings.Contains(err.Error(), "crypto.Signer") {
+			t.Errorf("%q: %v", properties, err)
+		}
+	}
 }
 
 // TestFIPSChosen: the module beside the default provider, for the Ctx that asks for it alone.

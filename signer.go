@@ -43,7 +43,7 @@ var ErrSigner = errors.New("the crypto.Signer did not sign")
 // From OpenSSL 3.0 on; on 1.1.1, and where the system has no context switch for libcrypto, the error is
 // errors.ErrUnsupported. Cipher suites with RSA key exchange cannot be served: nothing is decrypted. The raw
 // layer cannot use such a certificate. Config.Properties that no signature in Go has, such as "fips=yes", are
-// ErrConfig beside it.
+// ErrConfig beside it, and so are they where openssl.cnf makes them the default; Properties "-fips" take that back.
 //
 // OpenSSL: ASYNC_start_job(3).
 func SignerCertificate(chain [][]byte, key crypto.Signer) (*Certificate, error) {
@@ -81,10 +81,29 @@ func SignerCertificate(chain [][]byte, key crypto.Signer) (*Certificate, error) 
 // checkSigner refuses a signer whose signatures the Ctx's properties rule out: libssl would not find them in
 // the handshake, and tell the peer alone.
 func (c *Ctx) checkSigner(k *Certificate) error {
-	if k.signer == nil || c.cfg.Properties == "" || k.maySignUnder(c.cfg.Properties) {
+	if k.signer == nil {
 		return nil
 	}
-	return configError("Properties %q rule out a crypto.Signer, which signs outside of libcrypto's providers", c.cfg.Properties)
+	properties := c.cfg.Properties
+	// The signer's own library context does not have the defaults of openssl.cnf.
+	if fipsEnabled() && !namesProperty(properties, "fips") {
+		properties = strings.TrimSuffix("fips=yes,"+properties, ",")
+	}
+	if properties == "" || k.maySignUnder(properties) {
+		return nil
+	}
+	return configError("Properties %q rule out a crypto.Signer, which signs outside of libcrypto's providers", properties)
+}
+
+// namesProperty reports whether a query names a property, which is then not the default's (property(7)).
+func namesProperty(query, name string) bool {
+	for clause := range strings.SplitSeq(query, ",") {
+		clause, _, _ = strings.Cut(strings.TrimLeft(clause, " -?"), "=")
+		if strings.EqualFold(strings.TrimRight(clause, " !"), name) {
+			return true
+		}
+	}
+	return false
 }
 
 // signRequest is what libssl wants signed.

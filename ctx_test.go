@@ -593,7 +593,7 @@ func TestDialerTimeout(t *testing.T) {
 		"Timeout":  {Timeout: 200 * time.Millisecond},
 		"Deadline": {Deadline: time.Now().Add(200 * time.Millisecond)},
 	} {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), testTime)
 		d := openssl.Dialer{NetDialer: nd, Ctx: newCtx(t, clientConfig(0))}
 		c, err := d.DialContext(ctx, "tcp", l.Addr().String())
 		if err == nil {

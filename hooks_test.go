@@ -496,11 +496,15 @@ func TestHookPanicsHarmless(t *testing.T) {
 	server.OnEnd = func(openssl.End) { called[1].Store(true); defer close(ended); panic("OnEnd") }
 	client.KeyLogWriter = panicWriter{&called[2]}
 	server.SessionCache = panicCache{&called[3]}
-	c, s := connected(t, newCtx(t, client), newCtx(t, server))
+	sctx := newCtx(t, server)
+	c, s := connected(t, newCtx(t, client), sctx)
 	says(t, s, c, "hello")
 	says(t, c, s, "hello")
 	closeBoth(t, c, s)
 	<-ended
+	if err := sctx.Drain(deadline(t)); err != nil { // the Puts
+		t.Fatal(err)
+	}
 	for i := range called {
 		if !called[i].Load() {
 			t.Errorf("function %d was not called", i)

@@ -44,7 +44,6 @@ func TestManyWaitForTheStore(t *testing.T) {
 	kind := sessiontest.Kinds[0]
 	store := &slowStore{sharedMap: *newSharedMap(), gate: make(chan struct{})}
 	cfg := kind.ServerConfig(t, store)
-	cfg.SessionStoreTimeout = sessiontest.Patience
 	server := sessiontest.NewCtx(t, cfg)
 	other := sessiontest.NewCtx(t, kind.ServerConfig(t, openssl.NewMemoryCache(0)))
 	client := sessiontest.NewCtx(t, kind.ClientConfig())
@@ -96,8 +95,8 @@ func TestManyWaitForTheStore(t *testing.T) {
 	wg.Wait()
 	t.Logf("%d handshakes waited %v on %d more threads; the others' median was %v, then %v",
 		handshakes, time.Since(allWait).Round(time.Millisecond), extra, idle, busy)
-	if extra > 20 {
-		t.Errorf("%d more threads, want at most 20", extra)
+	if extra > handshakes/2 { // a thread each would be more
+		t.Errorf("%d more threads for %d handshakes", extra, handshakes)
 	}
 	if *long && busy > 2*idle {
 		t.Errorf("the others' median latency went from %v to %v", idle, busy)

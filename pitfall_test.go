@@ -212,7 +212,7 @@ func TestPitfall05UnfinishedWriteAtClose(t *testing.T) {
 		p.must(c.NetConn().(*net.TCPConn).SetWriteBuffer(16 << 10))
 		p.must(p.nc.SetReadBuffer(16 << 10))
 		text := bytes.Repeat([]byte("x"), 64<<20)
-		c.SetWriteDeadline(time.Now().Add(time.Second))
+		c.SetWriteDeadline(time.Now().Add(3 * time.Second))
 		n, err := c.Write(text)
 		wantSaid(t, "write", err, "timeout")
 		if n == len(text) {

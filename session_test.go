@@ -325,7 +325,7 @@ func shortLived(t *testing.T) (cert *openssl.Certificate, rootPEM []byte, end ti
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "short"}, DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(3 * time.Second), IsCA: true, BasicConstraintsValid: true}
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(10 * time.Second), IsCA: true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -338,6 +338,7 @@ func shortLived(t *testing.T) (cert *openssl.Certificate, rootPEM []byte, end ti
 
 // A certificate that ran out since the handshake does not vouch for a resumption.
 func TestSessionOfExpiredCertificate(t *testing.T) {
+	t.Parallel()
 	cert, _, end := shortLived(t)
 	log := &sessionLog{}
 	client := newCtx(t, openssl.Config{InsecureSkipVerify: true, ServerName: "localhost", OnSession: log.add})
@@ -360,22 +361,31 @@ func TestSessionOfExpiredCertificate(t *testing.T) {
 func TestSessionOfExpiredClientCertificate(t *testing.T) {
 	forEachKind(t, func(t *testing.T, k kind) {
 		t.Parallel()
-		for _, test := range []struct {
-			auth tls.ClientAuthType
-			code int // of the full handshake: X509_V_ERR_CERT_HAS_EXPIRED; 0: a resumption
-		}{{tls.RequireAndVerifyClientCert, 10}, {tls.VerifyClientCertIfGiven, 10}, {tls.RequireAnyClientCert, 0}} {
-			cert, root, end := shortLived(t)
+		type test struct {
+			auth           tls.ClientAuthType
+			code           int // of the full handshake: X509_V_ERR_CERT_HAS_EXPIRED; 0: a resumption
+			client, server *openssl.Ctx
+			sess           *openssl.Session
+		}
+		tests := []test{{auth: tls.RequireAndVerifyClientCert, code: 10}, {auth: tls.VerifyClientCertIfGiven, code: 10}, {auth: tls.RequireAnyClientCert}}
+		var end time.Time
+		for i := range tests {
+			var cert *openssl.Certificate
+			var root []byte
+			cert, root, end = shortLived(t)
 			log := &sessionLog{}
 			ccfg, scfg := clientConfig(k.version), serverConfig(t, k.version)
 			ccfg.Certificates, ccfg.OnSession = []*openssl.Certificate{cert}, log.add
-			scfg.ClientAuth, scfg.ClientCAPEM = test.auth, root
+			scfg.ClientAuth, scfg.ClientCAPEM = tests[i].auth, root
 			if k.cached {
 				scfg.SessionCache = openssl.NewMemoryCache(0)
 			}
-			client, server := newCtx(t, ccfg), newCtx(t, scfg)
-			sess := session(t, client, server, log)
-			time.Sleep(time.Until(end))
-			c, s := ends(t, client, server, openssl.WithSession(sess))
+			tests[i].client, tests[i].server = newCtx(t, ccfg), newCtx(t, scfg)
+			tests[i].sess = session(t, tests[i].client, tests[i].server, log)
+		}
+		time.Sleep(time.Until(end))
+		for _, test := range tests {
+			c, s := ends(t, test.client, test.server, openssl.WithSession(test.sess))
 			_, err := handshakes(t, c, s)
 			var verify *openssl.VerifyError
 			switch errors.As(err, &verify); {
@@ -439,7 +449,7 @@ func TestSessionCacheIsAskedOnce(t *testing.T) {
 				cache := &tellingCache{MemoryCache: openssl.NewMemoryCache(0)}
 				log := &sessionLog{}
 				ccfg, scfg := clientConfig(version), serverConfig(t, version)
-				ccfg.OnSession, scfg.SessionCache = log.add, cache
+				ccfg.OnSession, scfg.SessionCache, scfg.SessionStoreTimeout = log.add, cache, testTime
 				if retry {
 					ccfg.Groups, scfg.Groups = "X25519:P-256", "P-256"
 				}

@@ -262,7 +262,7 @@ func (r *Relay) read(d Direction) {
 // kernel reports a reset to one call alone: when that is the write, the read
 // says EOF. A write that blocks has been told nothing, so the wait is short.
 func (r *Relay) letWriteFinish(f *flow) {
-	until := time.Now().Add(50 * time.Millisecond)
+	until := time.Now().Add(500 * time.Millisecond)
 	timer := time.AfterFunc(time.Until(until), func() { r.change(func() {}) })
 	defer timer.Stop()
 	for f.writing && time.Now().Before(until) {

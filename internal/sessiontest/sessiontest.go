@@ -43,7 +43,8 @@ func (k Kind) ServerConfig(t testing.TB, cache openssl.SessionCache) *openssl.Co
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := &openssl.Config{Certificates: []*openssl.Certificate{cert}, MinVersion: k.Version, MaxVersion: k.Version}
+	cfg := &openssl.Config{Certificates: []*openssl.Certificate{cert}, MinVersion: k.Version, MaxVersion: k.Version,
+		SessionStoreTimeout: Patience}
 	if k.Stateful {
 		cfg.SessionCache = cache
 	}

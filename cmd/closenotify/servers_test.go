@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/golibssl/openssl/cmd/closenotify/internal/probe"
+	"github.com/golibssl/openssl/internal/freeport"
 	"github.com/golibssl/openssl/internal/testcert"
 )
 
@@ -38,12 +39,11 @@ func certFiles(t *testing.T) (folder, cert, key string) {
 // freePort is a port of loopback that nobody listened on a moment ago.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Addr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
+	_, port, _ := net.SplitHostPort(addr)
 	return port
 }
 

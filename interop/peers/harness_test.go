@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/golibssl/openssl"
+	"github.com/golibssl/openssl/internal/freeport"
 	"github.com/golibssl/openssl/internal/leak"
 	"github.com/golibssl/openssl/internal/testcert"
 )
@@ -110,12 +111,10 @@ func (p *process) stop() {
 func launch(command func(port string) *exec.Cmd) (*process, string, error) {
 	var said error
 	for range 5 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		addr, err := freeport.Addr()
 		if err != nil {
 			return nil, "", err
 		}
-		addr := l.Addr().String()
-		l.Close()
 		_, port, _ := net.SplitHostPort(addr)
 		p := &process{cmd: command(port), output: &output{}, ended: make(chan struct{})}
 		p.cmd.Stdout, p.cmd.Stderr = p.output, p.output

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/golibssl/openssl"
+	"github.com/golibssl/openssl/internal/freeport"
 	"github.com/golibssl/openssl/internal/leak"
 	"github.com/golibssl/openssl/internal/sessiontest"
 	goredis "github.com/redis/go-redis/v9"
@@ -66,12 +67,11 @@ func startRedis(t testing.TB, args ...string) *redisServer {
 
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Addr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr
 }
 
 func (s *redisServer) port() string {

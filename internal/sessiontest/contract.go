@@ -64,7 +64,7 @@ func TestContract(t *testing.T, newCache func(t *testing.T) openssl.SessionCache
 	})
 	t.Run("any id", func(t *testing.T) {
 		c := newCache(t)
-		ids := [][]byte{{0}, []byte("a b\r\n*{}[]$"), bytes.Repeat([]byte{0xff}, 32), newID()[:1]}
+		ids := [][]byte{{0}, []byte("a b\r\n*{}[]$"), bytes.Repeat([]byte{0xff}, 32), {7}}
 		for i, id := range ids {
 			done(t, "Put", c.Put(ctx, id, fmt.Append(nil, "value ", i), time.Hour))
 		}

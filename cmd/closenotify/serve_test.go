@@ -307,6 +307,23 @@ func TestServeClients(t *testing.T) {
 	}
 }
 
+// endSilently connects, says nothing, and ends when the server has.
+func endSilently(t *testing.T, addr string) {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, c); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A handshake that fails has an ending too.
 func TestServeFailedHandshake(t *testing.T) {
 	t.Parallel()
@@ -320,10 +337,7 @@ func TestServeFailedHandshake(t *testing.T) {
 		t.Error("a client that trusts nobody completes its handshake")
 	}
 	raw.Close()
-	if raw, err = net.Dial("tcp", s.addr); err != nil {
-		t.Fatal(err)
-	}
-	raw.Close()
+	endSilently(t, s.addr)
 	want := map[string]bool{"alert:bad_certificate+fin": true, "fin": true}
 	got := map[string]bool{}
 	for _, r := range s.end() {
@@ -499,11 +513,7 @@ func TestServeSignal(t *testing.T) {
 	if match == nil {
 		t.Fatalf("first line %q, %v", line, err)
 	}
-	c, err := net.Dial("tcp", match[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Close()
+	endSilently(t, match[1])
 	cmd.Process.Signal(syscall.SIGTERM)
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("serve ended with %v", err)

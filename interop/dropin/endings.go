@@ -173,7 +173,9 @@ func closes(s *section) {
 	d = pair().established()
 	s.within("unblocks Read", func() []any {
 		read := make(chan error, 1)
-		go func() { _, err := d.cli.Read(buf); read <- err }()
+		begun := make(chan struct{})
+		go func() { close(begun); _, err := d.cli.Read(buf); read <- err }()
+		<-begun
 		time.Sleep(50 * time.Millisecond)
 		err := d.cli.Close()
 		return []any{err, <-read}

@@ -19,6 +19,7 @@ func overHTTP(s *section) {
 	l.Close()
 	server := &http.Server{Addr: addr, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		time.Sleep(500 * time.Millisecond) // for net/http's client to have noticed that the request is written: it keeps the connection then
 		w.Header().Set("Proto", r.Proto)
 		if r.URL.Path == "/until-the-end" {
 			w.Header().Set("Connection", "close")

@@ -170,7 +170,7 @@ func TestRemoveOutlivesAnOutage(t *testing.T) {
 	redis := startRedis(t)
 	plain := redis.client(t)
 	store := newStore(t, plain, randomSealer(t))
-	server := serverCtx(t, kind, store, func(c *openssl.Config) { c.SessionStoreTimeout = 50 * time.Millisecond })
+	server := serverCtx(t, kind, store)
 	var session *openssl.Session
 	cfg := kind.ClientConfig()
 	cfg.OnSession = func(_ *openssl.Conn, s *openssl.Session) { session = s }

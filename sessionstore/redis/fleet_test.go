@@ -127,7 +127,7 @@ func testFleet(t *testing.T, kind sessiontest.Kind) {
 	// Every further visit resumes, whoever answers; the Put of a ticket may be a moment behind it.
 	last, crossed, full := first, 0, 0
 	for i := 0; crossed < 10; i++ {
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Duration(1+full) * 5 * time.Millisecond)
 		pid, resumed := visit()
 		switch {
 		case !resumed:

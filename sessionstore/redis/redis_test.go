@@ -272,8 +272,15 @@ func TestRemoveIsNotOvertakenOnTheNetwork(t *testing.T) {
 				}
 			}
 			held := p.holdNext(func(b []byte) bool { return bytes.Contains(bytes.ToLower(b), []byte("\r\nnx\r\n")) })
-			ctx, cancel := context.WithTimeout(within(t), time.Second)
+			ctx, cancel := context.WithCancel(within(t))
 			defer cancel()
+			go func() {
+				select {
+				case <-held:
+					cancel()
+				case <-ctx.Done():
+				}
+			}()
 			if err := slow.Put(ctx, id, value, time.Hour); err == nil {
 				t.Fatal("the held Put has an answer")
 			}

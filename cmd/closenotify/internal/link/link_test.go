@@ -297,6 +297,12 @@ func TestWatchIsBounded(t *testing.T) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
+	for came := 0; came == 0; { // however long the first one takes
+		data, how := l.Next(patience)
+		if came = len(data); how != ending.Open {
+			t.Fatalf("Next = %q, %q", data, how)
+		}
+	}
 	if got := l.Watch(); got != "data+wait" {
 		t.Errorf("ending %q", got)
 	}
